@@ -1,0 +1,1 @@
+"""What a dashboard talks to: HTTP, the WebSocket, the page itself."""

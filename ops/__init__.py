@@ -1,0 +1,1 @@
+"""What operators run: the demo, benchmarks, servers. Not part of the installed package."""

@@ -1,0 +1,1 @@
+"""Messages as they travel: AMQP properties and headers, our envelope, the codec of bodies."""

@@ -1,0 +1,1 @@
+"""Desired against observed: plan the difference, apply it."""

@@ -1,0 +1,1 @@
+"""Workers: from a delivery to its outcome."""

@@ -1,0 +1,77 @@
+"""Settings from the environment. Everything a deployment may change, with its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pipeline.errors import PipelineError
+
+
+class Settings(BaseSettings):
+    """Read from environment variables of the same names in upper case."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+
+    rabbitmq_url: str | None = Field(default=None, description="amqp[s]://user:pass@host:port/vhost, several by commas")
+    rabbitmq_management_url: str | None = Field(
+        default=None, description="default: same host, user and vhost, port 15672"
+    )
+    redis_url: str | None = Field(default=None, description="redis[s]://user:pass@host:port/db")
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8000, ge=0, le=65535)
+    library_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="folders whose files may be touched, separated by ':'; default: the watched folder"
+    )
+    pipeline_data_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".local" / "share" / "tracktion-pipeline",
+        description="generated files and the embedded engines' snapshot; outside the library",
+    )
+    pipeline_topology: Path = Path("topology.yaml")
+    pipeline_profile: Literal["dev", "prod"] = "dev"
+    pipeline_log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pipeline_processes: int = Field(default=0, ge=0, description="processes for CPU work; 0: one per core")
+
+    @field_validator("library_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        return tuple(Path(part) for part in value.split(":") if part) if isinstance(value, str) else value
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedded engines serve. Raises PipelineError if only one of the two servers is configured."""
+        if bool(self.rabbitmq_url) != bool(self.redis_url):
+            missing, given = ("REDIS_URL", "RABBITMQ_URL") if self.rabbitmq_url else ("RABBITMQ_URL", "REDIS_URL")
+            raise PipelineError(
+                f"{given} is set but {missing} is not",
+                fix=f"Set {missing} too, or unset both to use the embedded engines",
+            )
+        return not self.rabbitmq_url
+
+    @property
+    def management_url(self) -> str:
+        """The management API's base URL, with credentials: never print it."""
+        if self.rabbitmq_management_url:
+            return self.rabbitmq_management_url
+        first = urlsplit((self.rabbitmq_url or "").split(",")[0])
+        scheme = "https" if first.scheme == "amqps" else "http"
+        port = 15671 if first.scheme == "amqps" else 15672
+        user, password = quote(unquote(first.username or "guest"), ""), quote(unquote(first.password or "guest"), "")
+        return f"{scheme}://{user}:{password}@{first.hostname or 'localhost'}:{port}"
+
+    @property
+    def vhost(self) -> str:
+        """The virtual host of RABBITMQ_URL; no path or `/` is the vhost `/`."""
+        path = urlsplit((self.rabbitmq_url or "").split(",")[0]).path
+        return unquote(path[1:]) or "/"
+
+
+def without_credentials(url: str) -> str:
+    """`scheme://host:port/path` of a URL: what may be shown."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}{parts.path}"

@@ -1,0 +1,137 @@
+"""What a step sees: its context, and what it may return. Steps never see the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from pipeline.messages.message import Envelope
+
+
+class Logger(Protocol):
+    """The part of a structlog logger that steps use: an event and key-value pairs."""
+
+    def debug(self, event: str, **values: Any) -> Any: ...
+    def info(self, event: str, **values: Any) -> Any: ...
+    def warning(self, event: str, **values: Any) -> Any: ...
+    def error(self, event: str, **values: Any) -> Any: ...
+
+
+class Documents(Protocol):
+    """JSON documents by kind and id, with indices kept in the same atomic write.
+
+    `unique` indices map a value to one id (a path to its recording), `index` ones to several (a hash to
+    the recordings that have it). Every method may raise StateUnavailable.
+    """
+
+    async def get(self, kind: str, id: str) -> dict[str, Any] | None:
+        """The document, or None."""
+        ...
+
+    async def put(
+        self,
+        kind: str,
+        id: str,
+        document: Mapping[str, Any],
+        *,
+        unique: Mapping[str, str] | None = None,
+        index: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write the document; its index entries become exactly those given. Idempotent."""
+        ...
+
+    async def claim(self, kind: str, name: str, value: str, id: str) -> str:
+        """The id that owns `value` in the unique index `name`: the one there, else `id`, which now owns it."""
+        ...
+
+    async def find(self, kind: str, name: str, value: str) -> list[str]:
+        """Ids under `value` in the index `name` (of either sort), sorted."""
+        ...
+
+    async def page(self, kind: str, *, offset: int = 0, limit: int = 100) -> tuple[list[dict[str, Any]], int]:
+        """Documents, most recently written first, and how many there are in all. Each carries its `id`."""
+        ...
+
+    async def delete(self, kind: str, id: str) -> bool:
+        """Remove the document and its index entries; False if there was none."""
+        ...
+
+
+class StageContext(Protocol):
+    """What a step may ask for beside its input.
+
+    In a process pool `state` and `track` are not there: the state store stays with the worker.
+    """
+
+    envelope: Envelope
+    log: Logger
+    state: Documents
+    roots: Sequence[Path]
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the work was cancelled or the worker is being stopped: return soon."""
+        ...
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Show how far the work is (0 to 1, never backwards). Cheap, never blocks, conflated."""
+        ...
+
+    def track(self, recording_id: str) -> None:
+        """Say which recording this delivery is about, where the message itself does not carry its id."""
+        ...
+
+
+class SourceContext(Protocol):
+    """What a source may ask for: the folders it was pointed at, its options from the topology."""
+
+    log: Logger
+    roots: Sequence[Path]
+    options: Mapping[str, Any]
+
+    @property
+    def stopping(self) -> bool:
+        """True once the pipeline is being stopped."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A message to publish under an explicit name. A bare model is enough where its type names one message.
+
+    Attributes:
+        identity: what makes this output the same one again; by default the input's id, the stage and the position.
+        priority: overrides the topology's, clamped to the queue's range by the broker.
+    """
+
+    message: str
+    body: BaseModel
+    identity: str | None = None
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The tracked work is done; dashboards see `type` with `results`.
+
+    Attributes:
+        type: `data.type` on the WebSocket, `analysis_complete` for an analysis.
+        results: JSON values.
+        extra: further fields of `data`.
+    """
+
+    type: str
+    results: Mapping[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Work on this recording ends here: queued work does not start, running work is stopped."""
+
+    recording_id: str
+    reason: str

@@ -1,0 +1,1 @@
+"""The state store: documents, progress with its events, the ledger of finished work."""

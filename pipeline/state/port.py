@@ -1,0 +1,152 @@
+"""What the state store promises. Redis and the embedded store run the same Lua scripts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pipeline.stage import Documents
+
+
+class Status(StrEnum):
+    """Where the work on a recording stands. The last three are terminal and sticky within a run."""
+
+    QUEUED = "queued"
+    ANALYZING = "analyzing"
+    RETRYING = "retrying"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One change of a recording's progress.
+
+    Attributes:
+        run: the `message_id` of the request that is being worked on. A new run replaces the one before it.
+        attempt: one per delivery; progress never goes backwards within it. Empty for `queued`.
+        type: `data.type` on the WebSocket: progress, analysis_complete, error, …
+        progress: 0 to 1.
+        data: the further fields of `data`, JSON values, without type, status, progress and timestamp.
+        begins: this delivery takes the run over (a redelivery, a retry); else only the attempt that has it may write.
+    """
+
+    recording_id: str
+    run: str
+    attempt: str
+    type: str
+    status: Status
+    progress: float = 0.0
+    data: Mapping[str, Any] = field(default_factory=dict)
+    begins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One recorded update, as it goes to WebSockets.
+
+    Attributes:
+        sequence: counts a recording's events from 1; gaps mean that some were missed.
+        epoch: changes when the store lost its data, and sequences start anew.
+        frame: the JSON text of the contract's message: {"recording_id", "data", "sequence", "epoch", "event_id"}.
+    """
+
+    recording_id: str
+    sequence: int
+    epoch: str
+    status: Status
+    frame: str
+
+
+class Progress(Protocol):
+    """Progress of recordings: one atomic write stores the snapshot, appends the event and wakes the listeners."""
+
+    async def record(self, update: Update) -> Event | None:
+        """Store an update; None where it is refused.
+
+        Refused: anything after a terminal status of the same run; an update of a run that is not the
+        current one, unless it is `queued` or `begins`; an update of an attempt that is not the current
+        one, unless it `begins`; progress lower than what the attempt has shown.
+        """
+        ...
+
+    async def snapshot(self, recording_id: str) -> Event | None:
+        """The recording's last event, or None."""
+        ...
+
+    async def snapshots(self, recording_ids: Sequence[str]) -> list[Event | None]:
+        """The last event of each, in the order given."""
+        ...
+
+    async def since(self, recording_id: str, sequence: int) -> list[Event]:
+        """Events above `sequence` that are still kept, oldest first."""
+        ...
+
+    async def ended(self, recording_id: str, run: str) -> Status | None:
+        """The terminal status of the recording if `run` is its current run and has ended, else None."""
+        ...
+
+    async def cancel(self, recording_id: str, reason: str) -> Event | None:
+        """End the current run as cancelled; None if there is none or it has ended."""
+        ...
+
+    def events(self) -> AsyncIterator[Event]:
+        """Every event recorded from now on, of all recordings, from all processes.
+
+        Not gap-free: a reader notices a jump in `sequence` and fills it from `since`. Raises
+        StateUnavailable when the connection is lost; iterate again to go on.
+        """
+        ...
+
+
+class Claim(StrEnum):
+    """The ledger's answer to a delivery."""
+
+    FRESH = "fresh"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Ledger(Protocol):
+    """Which messages a stage has finished, so that a duplicate is acked without being run."""
+
+    async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
+        """Claim a message: FRESH (run it; the lease is yours), RUNNING elsewhere, or DONE before."""
+        ...
+
+    async def finish(self, stage: str, message_id: str, owner: str) -> bool:
+        """Mark it done for the retention time; False if the lease has gone to someone else."""
+        ...
+
+    async def release(self, stage: str, message_id: str, owner: str) -> None:
+        """Give the lease back without finishing (a retry, a drain)."""
+        ...
+
+
+class StateStore(Protocol):
+    """Everything that is remembered between messages. Methods raise StateUnavailable when it does not answer."""
+
+    documents: Documents
+    progress: Progress
+    ledger: Ledger
+
+    async def connect(self) -> None:
+        """Raises Unreachable, naming the server without its password."""
+        ...
+
+    async def close(self) -> None: ...
+
+    async def ping(self) -> None:
+        """A round trip. Raises Unreachable."""
+        ...
+
+    async def announce(self, group: str, member: str, count: int, ttl_s: float) -> int:
+        """Say how many (connections, …) this member of the cluster has; the sum over members heard from within ttl."""
+        ...

@@ -1,0 +1,41 @@
+"""Logs and metrics: structlog to standard error, prometheus-client for `/metrics`. No payloads, no secrets, no id labels."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+DELIVERIES = Counter("pipeline_deliveries_total", "Deliveries by stage and outcome", ["stage", "outcome"])
+PUBLISHED = Counter("pipeline_published_total", "Messages published and confirmed, by message name", ["message"])
+RUNNING = Gauge("pipeline_running", "Deliveries being worked on", ["stage"])
+DURATION = Histogram(
+    "pipeline_stage_seconds",
+    "Time from delivery to settlement",
+    ["stage"],
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+
+
+def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
+    """One line per event on standard error: JSON unless it is a terminal."""
+    as_json = not sys.stderr.isatty() if json is None else json
+    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(
+        level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+    )

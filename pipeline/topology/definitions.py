@@ -1,0 +1,76 @@
+"""What a broker is to hold, in the terms of RabbitMQ's definitions: exchanges, queues, bindings, policies.
+
+Immutable arguments (queue type, `x-max-priority`) are arguments; what may change on a live queue (TTL,
+dead letter, length limits) is in a policy, one for each queue, since only one policy applies to a queue.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeDefinition:
+    """An exchange by its broker name."""
+
+    name: str
+    type: str
+    durable: bool = True
+    auto_delete: bool = False
+    internal: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDefinition:
+    """A queue by its broker name."""
+
+    name: str
+    durable: bool = True
+    auto_delete: bool = False
+    exclusive: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BindingDefinition:
+    """A binding from an exchange to a queue (`destination_type` "queue") or an exchange ("exchange")."""
+
+    source: str
+    destination: str
+    destination_type: str
+    routing_key: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> tuple[str, str, str, str, tuple[tuple[str, Any], ...]]:
+        """What makes two bindings the same one on a broker."""
+        arguments = tuple(sorted((key, repr(value)) for key, value in self.arguments.items()))
+        return self.source, self.destination, self.destination_type, self.routing_key, arguments
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyDefinition:
+    """A policy; `pattern` is a regular expression on names, `apply_to` "queues" or "exchanges"."""
+
+    name: str
+    pattern: str
+    definition: Mapping[str, Any]
+    apply_to: str = "queues"
+    priority: int = 0
+
+    def matches(self, name: str) -> bool:
+        return re.search(self.pattern, name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """A set of definitions; on a broker (observed) or from a topology (desired). Tuples are sorted by name."""
+
+    exchanges: tuple[ExchangeDefinition, ...] = ()
+    queues: tuple[QueueDefinition, ...] = ()
+    bindings: tuple[BindingDefinition, ...] = ()
+    policies: tuple[PolicyDefinition, ...] = ()

@@ -1,0 +1,213 @@
+"""The shape of `topology.yaml`; field names follow RabbitMQ's definitions, descriptions feed the JSON Schema.
+
+Sections are keyed by the names that the rest of the file refers to. `name:` overrides what an exchange or a
+queue is called on the broker.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pipeline.topology.values import CodeReference, Duration, Size, format_duration
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+OneOrMore = Annotated[list[str], BeforeValidator(_listed)]
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RetryPolicy(Section):
+    """After a transient failure a message waits these delays, one after the other, then is dead-lettered."""
+
+    delays: list[Duration] = Field(default_factory=list, description="Waits before each further attempt")
+
+    @property
+    def attempts(self) -> int:
+        return len(self.delays) + 1
+
+
+class QueueBinding(Section):
+    """A queue's binding to an exchange."""
+
+    source: str = Field(description="Exchange to bind to")
+    routing_key: OneOrMore = Field(default_factory=lambda: [""], description="One routing key or several")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="For headers exchanges: what to match")
+
+
+class ExchangeBinding(Section):
+    """A binding from this exchange to another one."""
+
+    destination: str = Field(description="Exchange that receives what matches")
+    routing_key: OneOrMore = Field(default_factory=lambda: [""])
+    arguments: dict[str, Any] = Field(default_factory=dict)
+
+
+class Exchange(Section):
+    """An exchange."""
+
+    name: str | None = Field(
+        default=None, min_length=1, max_length=255, description="Its name on the broker, if not the key"
+    )
+    type: Literal["direct", "topic", "fanout", "headers", "x-consistent-hash"]
+    durable: bool = True
+    auto_delete: bool = False
+    internal: bool = False
+    alternate: str | None = Field(default=None, description="Exchange that gets what no binding matches")
+    bindings: list[ExchangeBinding] = Field(default_factory=list)
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Further arguments, as RabbitMQ spells them")
+
+
+class DeadLetter(Section):
+    """Where rejected and expired messages go, when not to `<queue>.dlq`."""
+
+    exchange: str = Field(description="Exchange that receives them")
+    routing_key: str | None = Field(default=None, description="Instead of the message's own routing key")
+
+
+class Queue(Section):
+    """A queue."""
+
+    name: str | None = Field(
+        default=None, min_length=1, max_length=255, description="Its name on the broker, if not the key"
+    )
+    type: Literal["classic", "quorum"] = "classic"
+    durable: bool = True
+    bindings: list[QueueBinding] = Field(default_factory=list)
+    max_priority: int | None = Field(
+        default=None, ge=1, le=255, description="Makes it a priority queue; immutable on a broker"
+    )
+    ttl: Duration | None = Field(default=None, description="How long a message may wait")
+    max_length: int | None = Field(default=None, ge=0)
+    max_length_bytes: Size | None = None
+    overflow: Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None = None
+    dead_letter: bool | DeadLetter | None = Field(default=None, description="true: to <queue>.dlq; false: nowhere")
+    external: bool = Field(default=False, description="Consumed by programs outside this pipeline")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Further arguments, as RabbitMQ spells them")
+
+
+class MessageContract(Section):
+    """A message: the model that validates its body, and where it is published."""
+
+    model: CodeReference
+    exchange: str
+    routing_key: str | None = Field(default=None, description="If not the message's name")
+    priority: int | None = Field(default=None, ge=0, le=255, description="Used where the body carries no `priority`")
+    max_size: Size = Field(default=1024 * 1024, description="Larger bodies are refused")
+
+
+class Source(Section):
+    """Something outside that turns into messages: an async generator that yields them."""
+
+    run: CodeReference
+    emits: OneOrMore
+    options: dict[str, Any] = Field(default_factory=dict, description="Handed to the function as context.options")
+
+
+class All(Section):
+    """The same value goes to each step; the tuple of their results goes on."""
+
+    all: list[str] = Field(min_length=1)
+
+
+class Stage(Section):
+    """A stage: queues, the messages it takes from each, and the steps a message passes through."""
+
+    from_: dict[str, OneOrMore] = Field(alias="from", min_length=1, description="Queue: the messages taken from it")
+    module: str | None = Field(default=None, description="Where steps without a module of their own are found")
+    run: list[str | All] = Field(min_length=1, description="Steps in order: name, or package.module:name")
+    emits: list[str] = Field(default_factory=list, description="Messages it may publish")
+    track: str | None = Field(
+        default=None, description="Field of the messages that names the recording to show progress of"
+    )
+    executor: Literal["loop", "thread", "process"] = Field(default="loop", description="Where the steps run")
+    concurrency: int | None = Field(default=None, ge=1, description="Deliveries worked on at once, per worker")
+    prefetch: int | None = Field(
+        default=None, ge=1, le=65535, description="Deliveries held, per queue; default: as many as run at once"
+    )
+    timeout: Duration | None = None
+    retry: str | None = Field(default=None, description="Name of a retry policy")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class QueueDefaults(Section):
+    """What a queue has unless it says otherwise."""
+
+    type: Literal["classic", "quorum"] = "classic"
+    dead_letter: bool = True
+
+
+class StageDefaults(Section):
+    """What a stage has unless it says otherwise."""
+
+    retry: str | None = None
+    timeout: Duration = timedelta(seconds=60)
+    concurrency: int = Field(default=16, ge=1)
+
+
+class Defaults(Section):
+    queue: QueueDefaults = QueueDefaults()
+    stage: StageDefaults = StageDefaults()
+
+
+class RoutePublish(Section):
+    exchange: str
+    routing_key: str
+    headers: dict[str, Any] = Field(default_factory=dict)
+
+
+class RouteTest(Section):
+    """An example that must hold: publishing this reaches exactly these queues."""
+
+    publish: RoutePublish
+    reaches: list[str]
+
+
+class Topology(Section):
+    """The whole file."""
+
+    version: Literal[1]
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Prefix of what the pipeline makes for itself"
+    )
+    retries: dict[str, RetryPolicy] = Field(default_factory=dict)
+    defaults: Defaults = Defaults()
+    exchanges: dict[str, Exchange] = Field(default_factory=dict)
+    queues: dict[str, Queue] = Field(default_factory=dict)
+    messages: dict[str, MessageContract] = Field(default_factory=dict)
+    sources: dict[str, Source] = Field(default_factory=dict)
+    stages: dict[str, Stage] = Field(default_factory=dict)
+    tests: list[RouteTest] = Field(default_factory=list)
+
+    def exchange_name(self, key: str) -> str:
+        """An exchange's name on the broker; the empty key is the default exchange."""
+        return key and (self.exchanges[key].name or key)
+
+    def queue_name(self, key: str) -> str:
+        """A queue's name on the broker."""
+        return self.queues[key].name or key
+
+    def dead_letter_queue(self, key: str) -> str | None:
+        """Broker name of the dead-letter queue the pipeline makes for a queue, or None where it makes none."""
+        queue = self.queues[key]
+        wanted = self.defaults.queue.dead_letter if queue.dead_letter is None else queue.dead_letter
+        return f"{self.queue_name(key)}.dlq" if wanted is True else None
+
+    def retry_policy(self, stage: str) -> RetryPolicy:
+        """The retry policy in force for a stage."""
+        name = self.stages[stage].retry or self.defaults.stage.retry
+        return self.retries[name] if name else RetryPolicy()
+
+    def retry_queue(self, delay: timedelta) -> str:
+        """Broker name of the exchange and queue in which messages wait `delay` before their next attempt."""
+        return f"{self.name}.retry.{format_duration(delay)}"
