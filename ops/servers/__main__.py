@@ -1,0 +1,35 @@
+"""`python -m ops.servers`: a RabbitMQ and a Redis to try things on, until Ctrl-C or the end of standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+
+from ops.servers.process import ServerFailed
+from ops.servers.rabbitmq import PrivateRabbitMQ
+from ops.servers.redis import PrivateRedis
+
+
+def main() -> int:
+    rabbitmq, redis = PrivateRabbitMQ(), PrivateRedis()
+    try:
+        rabbitmq.start()
+        redis.start()
+        print(f"export RABBITMQ_URL={rabbitmq.url}")
+        print(f"export RABBITMQ_MANAGEMENT_URL={rabbitmq.management_url}")
+        print(f"export REDIS_URL={redis.url}")
+        print("# ready; Ctrl-C ends both and removes their data", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    except ServerFailed as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        return 1
+    finally:
+        redis.close()
+        rabbitmq.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""RabbitMQ and Redis in containers, where a Docker daemon answers."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+RABBITMQ_IMAGE = "rabbitmq:4.1-management"
+REDIS_IMAGE = "redis:7.4"
+
+
+@functools.cache
+def docker_answers() -> bool:
+    """Whether something listens at DOCKER_HOST, or at the daemon's usual socket."""
+    address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
+    unix = address.scheme == "unix"
+    with contextlib.closing(socket.socket(socket.AF_UNIX if unix else socket.AF_INET)) as probe:
+        probe.settimeout(3)
+        return probe.connect_ex(address.path if unix else (address.hostname, address.port or 2375)) == 0
+
+
+@contextmanager
+def rabbitmq_container() -> Iterator[tuple[str, str]]:
+    """A RabbitMQ with management; its AMQP and management URLs."""
+    container = DockerContainer(RABBITMQ_IMAGE).with_exposed_ports(5672, 15672)
+    with container.waiting_for(LogMessageWaitStrategy("Server startup complete")):
+        host = container.get_container_host_ip()
+        amqp, management = container.get_exposed_port(5672), container.get_exposed_port(15672)
+        yield f"amqp://guest:guest@{host}:{amqp}/", f"http://guest:guest@{host}:{management}"
+
+
+@contextmanager
+def redis_container() -> Iterator[str]:
+    """A Redis; its URL."""
+    container = DockerContainer(REDIS_IMAGE).with_exposed_ports(6379)
+    with container.waiting_for(LogMessageWaitStrategy("Ready to accept connections")):
+        yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"

@@ -1,0 +1,116 @@
+"""A RabbitMQ node from the installed package, with the management plugin, beside whatever else the machine runs."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from ops.servers.process import ServerFailed, end, free_ports, launch, wait_until
+
+# The wrappers in /usr/sbin refuse other users, and as root switch to the user `rabbitmq`: these do neither.
+_SCRIPTS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/sbin"), Path("/usr/local/sbin"))
+_PLUGINS = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_consistent_hash_exchange]."
+
+
+def server_script() -> Path | None:
+    """The installed `rabbitmq-server` that can be run as any user, or None."""
+    return next((folder / "rabbitmq-server" for folder in _SCRIPTS if (folder / "rabbitmq-server").exists()), None)
+
+
+class PrivateRabbitMQ:
+    """One node. `start` blocks until the management API says the vhost is there (5 to 10 s)."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
+        self.amqp_port, self.management_port, self._prometheus_port, self._dist_port, self._epmd_port = free_ports(5)
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._node: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.amqp_port}/"
+
+    @property
+    def management_url(self) -> str:
+        return f"http://guest:guest@127.0.0.1:{self.management_port}"
+
+    def start(self) -> None:
+        """Start the node; a second time with the data of the first. Raises ServerFailed."""
+        script = server_script()
+        if script is None:
+            raise ServerFailed("RabbitMQ is not installed: run `make servers`, or set RABBITMQ_URL")
+        self._write_configuration()
+        if self._epmd is None:
+            # Started first and by us, or the node would leave a daemon of its own behind.
+            epmd = shutil.which("epmd") or "epmd"
+            command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            self._epmd = launch(command, log=self.folder / "epmd.log")
+        log = self.folder / "out.log"
+        self._node = launch([str(script)], log=log, environment=self._environment())
+        wait_until(self._ready, name="RabbitMQ", log=log)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the node, keeping its data: TERM, or KILL."""
+        pid_file = self.folder / "node.pid"
+        if pid_file.exists():
+            end(int(pid_file.read_text()), kill=kill)
+            pid_file.unlink(missing_ok=True)
+        if self._node is not None:
+            self._node.wait(timeout=30)
+            self._node = None
+
+    def close(self) -> None:
+        """End everything and remove the data."""
+        self.stop(kill=True)
+        if self._epmd is not None:
+            end(self._epmd.pid)
+            self._epmd.wait(timeout=10)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ready(self) -> bool:
+        if self._node is not None and self._node.poll() not in (None, 0):
+            raise ServerFailed(f"RabbitMQ ended while starting:\n{(self.folder / 'out.log').read_text()[-2000:]}")
+        try:
+            answer = httpx.get(f"{self.management_url}/api/health/checks/virtual-hosts", timeout=2)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
+    def _write_configuration(self) -> None:
+        cookie = self.folder / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(secrets.token_hex(16))
+            cookie.chmod(0o400)
+        (self.folder / "enabled_plugins").write_text(_PLUGINS)
+        (self.folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}\n"
+            f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.management_port}\n"
+            f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self._prometheus_port}\n"
+            "disk_free_limit.absolute = 50MB\ncollect_statistics_interval = 1000\n"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        folder = self.folder
+        return {
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"private{self.amqp_port}@localhost",
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_LOGS": str(folder / "log" / "node.log"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "node.pid"),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+            ),
+        }

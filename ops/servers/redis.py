@@ -1,0 +1,55 @@
+"""A Redis server from the installed package, without persistence unless asked."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ops.servers.process import ServerFailed, end, free_ports, launch, wait_until
+
+
+class PrivateRedis:
+    """One server. With `append_only` its data survive `stop` and `start`."""
+
+    def __init__(self, *, append_only: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="redis-"))
+        self.port = free_ports(1)[0]
+        self._append_only = append_only
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Raises ServerFailed."""
+        binary = shutil.which("redis-server")
+        if binary is None:
+            raise ServerFailed("Redis is not installed: run `make servers`, or set REDIS_URL")
+        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
+        command += ["--appendonly", "yes" if self._append_only else "no", "--appendfsync", "always"]
+        log = self.folder / "out.log"
+        self._server = launch(command, log=log)
+        wait_until(self._ready, name="Redis", log=log, seconds=20)
+
+    def stop(self, *, kill: bool = False) -> None:
+        if self._server is not None:
+            end(self._server.pid, kill=kill)
+            self._server.wait(timeout=20)
+            self._server = None
+
+    def close(self) -> None:
+        """End it and remove the data."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ready(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False

@@ -1,0 +1,93 @@
+"""The servers that tests run against: those the environment names, else containers, else private processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ops.servers.containers import docker_answers, rabbitmq_container, redis_container
+from ops.servers.rabbitmq import PrivateRabbitMQ
+from ops.servers.redis import PrivateRedis
+from pipeline.settings import Settings
+
+
+@contextmanager
+def _rabbitmq() -> Iterator[tuple[str, str]]:
+    if url := os.environ.get("RABBITMQ_URL"):
+        yield url, os.environ.get("RABBITMQ_MANAGEMENT_URL") or Settings(rabbitmq_url=url).management_url
+    elif docker_answers():
+        with rabbitmq_container() as urls:
+            yield urls
+    else:
+        server = PrivateRabbitMQ()
+        try:
+            server.start()
+            yield server.url, server.management_url
+        finally:
+            server.close()
+
+
+@contextmanager
+def _redis() -> Iterator[str]:
+    if url := os.environ.get("REDIS_URL"):
+        yield url
+    elif docker_answers():
+        with redis_container() as url:
+            yield url
+    else:
+        server = PrivateRedis()
+        try:
+            server.start()
+            yield server.url
+        finally:
+            server.close()
+
+
+@pytest.fixture(scope="session")
+def _rabbitmq_urls() -> Iterator[tuple[str, str]]:
+    with _rabbitmq() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(_rabbitmq_urls: tuple[str, str]) -> str:
+    """AMQP URL of a RabbitMQ shared by the whole run: name things uniquely, or use a vhost of your own."""
+    return _rabbitmq_urls[0]
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_management_url(_rabbitmq_urls: tuple[str, str]) -> str:
+    """Its management API, with credentials."""
+    return _rabbitmq_urls[1]
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis shared by the whole run: use a key prefix of your own."""
+    with _redis() as url:
+        yield url
+
+
+@pytest.fixture
+def own_rabbitmq() -> Iterator[PrivateRabbitMQ]:
+    """A RabbitMQ of the test's own, to stop, kill and restart."""
+    server = PrivateRabbitMQ()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def own_redis() -> Iterator[PrivateRedis]:
+    """A Redis of the test's own, to stop, kill and restart."""
+    server = PrivateRedis()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.close()
