@@ -1,0 +1,89 @@
+"""What the steps of an analysis hand to each other: plain values, no open files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+RATE = 22_050
+"""Samples a second of everything that is analysed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """Decoded audio and what was asked about it.
+
+    Attributes:
+        spans: the parts that are analysed, in order: float32, (samples,), mono, 22 050 Hz. A file of up to
+            `decode.WHOLE_SECONDS` is one span; of a longer one, they are spread over it.
+        duration_seconds: of the whole file; None where neither the container nor the decoder could tell.
+        wanted: which of "bpm", "key" and "energy" were asked for.
+        damaged_packets: how many packets could not be decoded and were passed over.
+    """
+
+    spans: tuple[Samples, ...]
+    duration_seconds: float | None
+    wanted: frozenset[str]
+    damaged_packets: int = 0
+
+    @property
+    def analysed_seconds(self) -> float:
+        return sum(span.size for span in self.spans) / RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """Attributes:
+    bpm: beats a minute.
+    confidence: 0 to 1.
+    alternatives: other tempos that fit, most likely first: mostly half and double.
+    """
+
+    bpm: float
+    confidence: float
+    alternatives: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Attributes:
+    index: into `names.KEY_NAMES`.
+    confidence: 0 to 1.
+    alternatives: indices of other keys that fit, most likely first.
+    tuning_cents: how far the music is from A = 440 Hz, -50 to 50.
+    """
+
+    index: int
+    confidence: float
+    alternatives: tuple[int, ...] = ()
+    tuning_cents: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """Attributes:
+    value: 0 to 1.
+    confidence: 0 to 1.
+    loudness_lufs: gated loudness of the mono mix.
+    """
+
+    value: float
+    confidence: float
+    loudness_lufs: float
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Attributes:
+    duration_seconds: of the whole file; None where nobody can tell.
+    analysed_seconds: how much of it was looked at.
+    damaged_packets: how many packets of it could not be decoded.
+    """
+
+    duration_seconds: float | None
+    analysed_seconds: float
+    damaged_packets: int
