@@ -118,7 +118,10 @@ class Ledger(Protocol):
     """Which messages a stage has finished, so that a duplicate is acked without being run."""
 
     async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
-        """Claim a message: FRESH (run it; the lease is yours), RUNNING elsewhere, or DONE before."""
+        """Claim a message: FRESH (run it; the lease is yours), RUNNING elsewhere, or DONE before.
+
+        The owner of a lease renews it by calling `begin` again, and gets FRESH.
+        """
         ...
 
     async def finish(self, stage: str, message_id: str, owner: str) -> bool:
