@@ -1,0 +1,68 @@
+"""What is in force for a queue or an exchange: its own arguments, and the one policy that applies to it.
+
+Source: RabbitMQ, "Parameters and Policies": the matching policy with the highest priority applies, alone; an
+argument wins over the policy's key, except for numbers, where the lower one does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.topology.definitions import PolicyDefinition, QueueDefinition
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """How a queue treats its messages. Milliseconds and bytes; None where there is no limit."""
+
+    message_ttl: int | None = None
+    dead_letter_exchange: str | None = None
+    dead_letter_routing_key: str | None = None
+    max_length: int | None = None
+    max_length_bytes: int | None = None
+    overflow: str = "drop-head"
+
+    @property
+    def rejects_when_full(self) -> bool:
+        return self.overflow != "drop-head"
+
+
+class Policies:
+    """The policies in force, ready to be asked for a name's."""
+
+    def __init__(self, policies: Iterable[PolicyDefinition]) -> None:
+        ordered = sorted(policies, key=lambda policy: (-policy.priority, policy.name))
+        self._policies = [(re.compile(policy.pattern), policy) for policy in ordered]
+
+    def for_queue(self, queue: QueueDefinition) -> QueueSettings:
+        kind = f"{queue.arguments.get('x-queue-type', 'classic')}_queues"
+        arguments, policy = queue.arguments, self._first(queue.name, {"queues", "all", kind})
+
+        def text(key: str) -> str | None:
+            value = arguments.get(f"x-{key}", policy.get(key))
+            return None if value is None else str(value)
+
+        def lower(key: str) -> int | None:
+            given = [value for value in (arguments.get(f"x-{key}"), policy.get(key)) if value is not None]
+            return min(given, default=None)
+
+        return QueueSettings(
+            message_ttl=lower("message-ttl"),
+            dead_letter_exchange=text("dead-letter-exchange"),
+            dead_letter_routing_key=text("dead-letter-routing-key"),
+            max_length=lower("max-length"),
+            max_length_bytes=lower("max-length-bytes"),
+            overflow=text("overflow") or "drop-head",
+        )
+
+    def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
+        policy = self._first(name, {"exchanges", "all"})
+        alternate = arguments.get("alternate-exchange", policy.get("alternate-exchange"))
+        return None if alternate is None else str(alternate)
+
+    def _first(self, name: str, apply_to: set[str]) -> Mapping[str, Any]:
+        matching = (p for pattern, p in self._policies if p.apply_to in apply_to and pattern.search(name))
+        return next((policy.definition for policy in matching), {})
