@@ -1,0 +1,208 @@
+"""A plan as data: what differs between a topology and a broker, and what each change risks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pipeline.errors import ExitCode, PipelineError
+from pipeline.provision.definitions_json import Definition, definition_to_json, definitions_from_json
+from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
+
+
+class Action(StrEnum):
+    """In the order in which a plan lists them."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+class Kind(StrEnum):
+    """In the order in which they are applied: nothing flows into a queue before its policy is there."""
+
+    EXCHANGE = "exchange"
+    QUEUE = "queue"
+    POLICY = "policy"
+    BINDING = "binding"
+
+
+class Risk(StrEnum):
+    """What a change does to messages that are there, and to programs that are running.
+
+    Attributes:
+        SAFE: nothing that exists behaves differently.
+        LIVE: takes effect on a queue or an exchange in use; messages may take another way, none is lost.
+        MIGRATE: immutable on the broker: the object would have to be made anew.
+        DESTRUCTIVE: messages that are there now may be dropped.
+    """
+
+    SAFE = "safe"
+    LIVE = "live"
+    MIGRATE = "migrate"
+    DESTRUCTIVE = "destructive"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One attribute; None is "not set"."""
+
+    attribute: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    Attributes:
+        name: as users know it; a binding's is `source → destination routing-key`.
+        definition: what is to be there; for a delete, what is.
+        messages, consumers: of the queues concerned; None where there are none, or the broker does not say.
+    """
+
+    action: Action
+    kind: Kind
+    name: str
+    definition: Definition
+    details: tuple[Detail, ...] = ()
+    risk: Risk = Risk.SAFE
+    messages: int | None = None
+    consumers: int | None = None
+
+    @property
+    def identity(self) -> str:
+        return identity_of(self.definition)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All differences, sorted by action, kind and name.
+
+    Deletes are counted apart and are not `pending`: nothing here deletes yet, so that an object which is not
+    declared any more would otherwise keep every later plan from being empty. A replacement is pending although
+    `apply` does not touch it, since the broker does not do what the file says until somebody acts.
+
+    Attributes:
+        topology, vhost: whose objects these are, and where.
+        notes: what is no change but matters, such as an operator's policy that wins over ours.
+        vanished: identities recorded as owned that the broker does not hold any more.
+    """
+
+    topology: str
+    vhost: str
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    vanished: frozenset[tuple[Kind, str]] = frozenset()
+
+    def count(self, action: Action) -> int:
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def pending(self) -> bool:
+        """Whether the broker differs from the file in what the file declares."""
+        return any(change.action is not Action.DELETE for change in self.changes)
+
+    @property
+    def exit_code(self) -> int:
+        """Of the command that shows it."""
+        return ExitCode.CHANGES_PENDING if self.pending else ExitCode.DONE
+
+
+def kind_of(definition: Definition) -> Kind:
+    match definition:
+        case ExchangeDefinition():
+            return Kind.EXCHANGE
+        case QueueDefinition():
+            return Kind.QUEUE
+        case PolicyDefinition():
+            return Kind.POLICY
+        case BindingDefinition():
+            return Kind.BINDING
+
+
+def identity_of(definition: Definition) -> str:
+    """What makes it the same object among those of its kind: its name, or all there is to a binding."""
+    if not isinstance(definition, BindingDefinition):
+        return definition.name
+    arguments = dict(definition.arguments)
+    parts = [definition.source, definition.destination_type, definition.destination, definition.routing_key, arguments]
+    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+
+
+def name_of(definition: Definition) -> str:
+    """As users know it."""
+    if not isinstance(definition, BindingDefinition):
+        return definition.name
+    return f"{definition.source} → {definition.destination} {definition.routing_key}".rstrip()
+
+
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The plan for `--output json`. `plan_from_json` reads it back."""
+    return {
+        "topology": plan.topology,
+        "vhost": plan.vhost,
+        "pending": plan.pending,
+        "summary": {action.value: plan.count(action) for action in Action},
+        "changes": [
+            {
+                "action": change.action.value,
+                "kind": change.kind.value,
+                "name": change.name,
+                "risk": change.risk.value,
+                "messages": change.messages,
+                "consumers": change.consumers,
+                "details": [
+                    {"attribute": detail.attribute, "before": detail.before, "after": detail.after}
+                    for detail in change.details
+                ],
+                "definition": definition_to_json(change.definition),
+            }
+            for change in plan.changes
+        ],
+        "notes": list(plan.notes),
+        "vanished": [[kind.value, identity] for kind, identity in sorted(plan.vanished)],
+    }
+
+
+def plan_from_json(document: Mapping[str, Any], *, where: str = "") -> Plan:
+    """A plan from its JSON form. Raises PipelineError if it is not one."""
+    try:
+        return Plan(
+            topology=document["topology"],
+            vhost=document["vhost"],
+            changes=tuple(_change_from_json(row, where) for row in document["changes"]),
+            notes=tuple(document["notes"]),
+            vanished=frozenset((Kind(kind), identity) for kind, identity in document["vanished"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PipelineError("Not a plan", where=where, fix="Write one with `pipeline plan --output json`") from error
+
+
+_SECTIONS = {
+    Kind.EXCHANGE: "exchanges",
+    Kind.QUEUE: "queues",
+    Kind.POLICY: "policies",
+    Kind.BINDING: "bindings",
+}
+
+
+def _change_from_json(row: Mapping[str, Any], where: str) -> Change:
+    kind = Kind(row["kind"])
+    section = _SECTIONS[kind]
+    (definition,) = getattr(definitions_from_json({section: [row["definition"]]}, where=where), section)
+    return Change(
+        action=Action(row["action"]),
+        kind=kind,
+        name=row["name"],
+        definition=definition,
+        details=tuple(Detail(**detail) for detail in row["details"]),
+        risk=Risk(row["risk"]),
+        messages=row["messages"],
+        consumers=row["consumers"],
+    )

@@ -1,0 +1,101 @@
+"""A plan as text, for a terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.provision.changes import Action, Change, Detail, Plan, Risk
+
+SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
+_KIND_WIDTH = 9
+_GAP = "   "
+# Longer cells push what is right of them instead of every line.
+_NAME_WIDTH, _DETAILS_WIDTH = 48, 56
+_UNITS = {
+    "message-ttl": "ms",
+    "x-message-ttl": "ms",
+    "expires": "ms",
+    "x-expires": "ms",
+    "max-length-bytes": "bytes",
+    "x-max-length-bytes": "bytes",
+}
+
+
+def render(plan: Plan) -> str:
+    """One line for each change, in aligned columns, then the notes, then the summary. No trailing newline."""
+    cells = [(printable(change.name), _details(change), _right(change)) for change in plan.changes]
+    name_width = max((len(name) for name, details, right in cells if details or right), default=0)
+    details_width = max((len(details) for _, details, right in cells if right), default=0)
+    lines = [
+        (
+            f"{SYMBOLS[change.action]} {change.kind.value:<{_KIND_WIDTH}} "
+            f"{name:<{min(name_width, _NAME_WIDTH)}}{_GAP}{details:<{min(details_width, _DETAILS_WIDTH)}}{_GAP}{right}"
+        ).rstrip()
+        for change, (name, details, right) in zip(plan.changes, cells, strict=True)
+    ]
+    return "\n".join([*lines, *(f"! {printable(note)}" for note in plan.notes), summary(plan)])
+
+
+def summary(plan: Plan) -> str:
+    """What there is to do, and what stays as it is."""
+    if not plan.changes:
+        return "Plan: nothing to do, the broker matches."
+    shown = {"create": Action.CREATE, "update": Action.UPDATE, "migrate": Action.REPLACE}
+    counts = [f"{plan.count(action)} {word}" for word, action in shown.items()]
+    lines = [f"Plan: {', '.join(counts)}, 0 delete."]
+    if count := plan.count(Action.REPLACE):
+        as_it_is = "it as it is" if count == 1 else "them as they are"
+        lines.append(f"{count} can't be changed on a broker, only made anew: apply leaves {as_it_is}.")
+    if count := plan.count(Action.DELETE):
+        lines.append(f"{count} not declared any more: kept, since nothing is deleted without --prune.")
+    return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Names come from the broker too: no control character of theirs reaches a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def _details(change: Change) -> str:
+    if change.action is Action.DELETE:
+        return "not declared any more"
+    text = ", ".join(_detail(change.action, detail) for detail in change.details)
+    return f"{text} (immutable)" if change.action is Action.REPLACE else text
+
+
+def _detail(action: Action, detail: Detail) -> str:
+    unit = f" {_UNITS[detail.attribute]}" if detail.attribute in _UNITS else ""
+    name = printable(detail.attribute)
+    if action is Action.CREATE:
+        return f"{name} {_value(detail.after)}{unit}"
+    end = unit if detail.after is not None else ""
+    start = unit if not end else ""
+    return f"{name} {_value(detail.before)}{start} → {_value(detail.after)}{end}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "(not set)"
+    if isinstance(value, str) and value and printable(value) == value:
+        return value
+    return json.dumps(value, ensure_ascii=not isinstance(value, str) or not value.isprintable())
+
+
+def _right(change: Change) -> str:
+    if change.action is Action.DELETE:
+        return _joined("needs --prune", change)
+    return "" if change.risk is Risk.SAFE else _joined(change.risk.value, change)
+
+
+def _joined(head: str, change: Change) -> str:
+    parts = [head]
+    if change.messages:
+        parts.append(_counted(change.messages, "message"))
+    if change.consumers:
+        parts.append(_counted(change.consumers, "consumer"))
+    return " · ".join(parts)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
