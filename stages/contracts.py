@@ -14,25 +14,32 @@ Token = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00]+$")]
 
 
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
 class Body(BaseModel):
     """Base of all bodies: fields the document does not name are allowed and kept."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-# File events: published by the watcher on `file_events`.
+# File events: published by the watcher on `file_events`. What cannot be known of a file is left out, not null.
 
 
 class FileInfo(Body):
     path: FilePath
     extension: str
     size_bytes: int = Field(ge=0)
-    sha256_hash: str | None = None
-    xxh128_hash: str | None = None
+    sha256_hash: str | None = Field(default=None, exclude_if=_is_absent)
+    xxh128_hash: str | None = Field(default=None, exclude_if=_is_absent)
 
 
 class FileDiscovered(Body):
-    """`file.discovered`: a file that is there already when the watcher starts."""
+    """`file.discovered`: a file that is there already when the watcher starts.
+
+    Hashes are absent where it cannot be read: then `error_code` says why, and `error` in words.
+    """
 
     correlation_id: Token
     timestamp: AwareDatetime
@@ -41,26 +48,32 @@ class FileDiscovered(Body):
     file_type: str
     instance_id: str
     watched_directory: str
-    format_family: str | None = None
+    format_family: str | None = Field(default=None, exclude_if=_is_absent)
+    error_code: str | None = Field(default=None, exclude_if=_is_absent)
+    error: str | None = Field(default=None, exclude_if=_is_absent)
 
 
 class FileLifecycleEvent(Body):
     """`file.created`, `.modified`, `.deleted`, `.moved`, `.renamed`.
 
-    Hashes and size are absent for a deleted file, and for one that cannot be read: then `error_code` says why.
+    Hashes and size are absent for a deleted file; hashes also for one that cannot be read: then `error_code`
+    says why, and `error` in words. `old_path` is there for moved and renamed files only.
     """
 
     correlation_id: Token
     timestamp: AwareDatetime
     event_type: Literal["created", "modified", "deleted", "moved", "renamed"]
     file_path: FilePath
-    old_path: FilePath | None = None
-    size_bytes: int | None = Field(default=None, ge=0)
-    sha256_hash: str | None = None
-    xxh128_hash: str | None = None
+    old_path: FilePath | None = Field(default=None, exclude_if=_is_absent)
+    size_bytes: int | None = Field(default=None, ge=0, exclude_if=_is_absent)
+    sha256_hash: str | None = Field(default=None, exclude_if=_is_absent)
+    xxh128_hash: str | None = Field(default=None, exclude_if=_is_absent)
     file_type: str
     instance_id: str
     watched_directory: str
+    format_family: str | None = Field(default=None, exclude_if=_is_absent)
+    error_code: str | None = Field(default=None, exclude_if=_is_absent)
+    error: str | None = Field(default=None, exclude_if=_is_absent)
 
 
 # Analysis: on `tracktion.events`.
