@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+_EXACT = re.compile(r"\^((?:[^\\^$.|?*+()\[\]{}]|\\[^A-Za-z0-9])*)\$")
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeDefinition:
@@ -64,6 +66,17 @@ class PolicyDefinition:
 
     def matches(self, name: str) -> bool:
         return re.search(self.pattern, name) is not None
+
+    @property
+    def exact_name(self) -> str | None:
+        """The one name that the pattern fits where it is an escaped name between anchors, else None."""
+        match = _EXACT.fullmatch(self.pattern)
+        return re.sub(r"\\(.)", r"\1", match[1]) if match else None
+
+
+def exactly(name: str) -> str:
+    """The pattern of a policy for this name only."""
+    return f"^{re.escape(name)}$"
 
 
 @dataclass(frozen=True, slots=True)

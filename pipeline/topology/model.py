@@ -81,13 +81,14 @@ class Queue(Section):
     name: str | None = Field(
         default=None, min_length=1, max_length=255, description="Its name on the broker, if not the key"
     )
-    type: Literal["classic", "quorum"] = "classic"
+    type: Literal["classic", "quorum"] | None = Field(default=None, description="Default: defaults.queue.type")
     durable: bool = True
     bindings: list[QueueBinding] = Field(default_factory=list)
     max_priority: int | None = Field(
         default=None, ge=1, le=255, description="Makes it a priority queue; immutable on a broker"
     )
     ttl: Duration | None = Field(default=None, description="How long a message may wait")
+    expires: Duration | None = Field(default=None, description="The broker deletes the queue when unused this long")
     max_length: int | None = Field(default=None, ge=0)
     max_length_bytes: Size | None = None
     overflow: Literal["drop-head", "reject-publish", "reject-publish-dlx"] | None = None
@@ -196,6 +197,10 @@ class Topology(Section):
     def queue_name(self, key: str) -> str:
         """A queue's name on the broker."""
         return self.queues[key].name or key
+
+    def queue_type(self, key: str) -> Literal["classic", "quorum"]:
+        """A queue's type: its own, or else the default."""
+        return self.queues[key].type or self.defaults.queue.type
 
     def dead_letter_queue(self, key: str) -> str | None:
         """Broker name of the dead-letter queue the pipeline makes for a queue, or None where it makes none."""

@@ -1,0 +1,176 @@
+"""What a topology means for a broker: every object it declares and every one the pipeline makes for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pipeline.topology.definitions import (
+    BindingDefinition,
+    Definitions,
+    ExchangeDefinition,
+    PolicyDefinition,
+    QueueDefinition,
+    exactly,
+)
+from pipeline.topology.model import DeadLetter, ExchangeBinding, Queue, QueueBinding, Topology
+from pipeline.topology.values import milliseconds
+
+# Above the default 0 of a catch-all policy: of two policies with one priority the broker picks either.
+_POLICY_PRIORITY = 10
+
+
+def definitions_of(topology: Topology) -> Definitions:
+    """The objects a broker is to hold for this topology, each tuple sorted by name; the same topology gives the same.
+
+    Beside what the file declares: `<queue>.dlq` for queues that dead-letter there, and for each delay that a
+    stage's retries use a fanout exchange with a queue of the same name, in which messages wait. Names that the
+    file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
+    """
+    return Definitions(
+        exchanges=tuple(sorted(_exchanges(topology), key=lambda exchange: exchange.name)),
+        queues=tuple(sorted(_queues(topology), key=lambda queue: queue.name)),
+        bindings=tuple(sorted(_distinct(_bindings(topology)), key=lambda binding: binding.identity)),
+        policies=tuple(sorted(_policies(topology), key=lambda policy: policy.name)),
+    )
+
+
+def retry_delays(topology: Topology) -> list[timedelta]:
+    """The distinct delays that the stages' retry policies use, shortest first."""
+    names = {stage.retry or topology.defaults.stage.retry for stage in topology.stages.values()}
+    policies = [topology.retries[name] for name in names if name in topology.retries]
+    return sorted({delay for policy in policies for delay in policy.delays})
+
+
+def queue_arguments(topology: Topology, key: str) -> dict[str, Any]:
+    """What is fixed once the queue exists: its type, its priorities, and what the file passes on as it is."""
+    queue = topology.queues[key]
+    arguments = _type_argument(topology.queue_type(key))
+    if queue.max_priority is not None:
+        arguments["x-max-priority"] = queue.max_priority
+    return arguments | queue.arguments
+
+
+def queue_policy(topology: Topology, key: str) -> dict[str, Any]:
+    """What may change while the queue is in use, in the terms of RabbitMQ's policies; durations in milliseconds."""
+    queue = topology.queues[key]
+    settings: dict[str, Any] = {}
+    if queue.ttl is not None:
+        settings["message-ttl"] = milliseconds(queue.ttl)
+    if queue.expires is not None:
+        settings["expires"] = milliseconds(queue.expires)
+    if queue.max_length is not None:
+        settings["max-length"] = queue.max_length
+    if queue.max_length_bytes is not None:
+        settings["max-length-bytes"] = queue.max_length_bytes
+    if queue.overflow is not None:
+        settings["overflow"] = queue.overflow
+    return settings | _dead_letter(topology, key, queue)
+
+
+def _exchanges(topology: Topology) -> Iterator[ExchangeDefinition]:
+    for key, exchange in topology.exchanges.items():
+        yield ExchangeDefinition(
+            name=topology.exchange_name(key),
+            type=exchange.type,
+            durable=exchange.durable,
+            auto_delete=exchange.auto_delete,
+            internal=exchange.internal,
+            arguments=dict(exchange.arguments),
+        )
+    for delay in retry_delays(topology):
+        yield ExchangeDefinition(topology.retry_queue(delay), "fanout")
+
+
+def _queues(topology: Topology) -> Iterator[QueueDefinition]:
+    for key, queue in topology.queues.items():
+        name = topology.queue_name(key)
+        yield QueueDefinition(name, durable=queue.durable, arguments=queue_arguments(topology, key))
+        if buried := topology.dead_letter_queue(key):
+            yield QueueDefinition(buried, arguments=_type_argument(topology.queue_type(key)))
+    for delay in retry_delays(topology):
+        yield QueueDefinition(topology.retry_queue(delay), arguments=_type_argument(topology.defaults.queue.type))
+
+
+def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
+    for key, queue in topology.queues.items():
+        for binding in queue.bindings:
+            source = _exchange_name(topology, binding.source)
+            yield from _one_per_key(source, topology.queue_name(key), "queue", binding)
+    for key, exchange in topology.exchanges.items():
+        for forward in exchange.bindings:
+            destination = _exchange_name(topology, forward.destination)
+            yield from _one_per_key(topology.exchange_name(key), destination, "exchange", forward)
+    for delay in retry_delays(topology):
+        tier = topology.retry_queue(delay)
+        yield BindingDefinition(tier, tier, "queue", "")
+
+
+def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
+    for key in topology.queues:
+        if settings := queue_policy(topology, key):
+            yield _policy(topology, topology.queue_name(key), settings)
+    for delay in retry_delays(topology):
+        # Without a dead-letter routing key the message keeps its own: the queue it came from.
+        settings = {"message-ttl": milliseconds(delay), "dead-letter-exchange": ""}
+        if topology.defaults.queue.type == "quorum":
+            settings |= _AT_LEAST_ONCE
+        yield _policy(topology, topology.retry_queue(delay), settings)
+    for key, exchange in topology.exchanges.items():
+        if exchange.alternate is not None:
+            name = topology.exchange_name(key)
+            yield PolicyDefinition(
+                # A colon can't be in a topology's name: no queue's policy has this name.
+                name=f"{topology.name}:{name}",
+                pattern=exactly(name),
+                definition={"alternate-exchange": _exchange_name(topology, exchange.alternate)},
+                apply_to="exchanges",
+                priority=_POLICY_PRIORITY,
+            )
+
+
+# RabbitMQ dead-letters from a quorum queue without loss only where a full queue refuses instead of dropping.
+_AT_LEAST_ONCE: Mapping[str, Any] = {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
+
+
+def _dead_letter(topology: Topology, key: str, queue: Queue) -> dict[str, Any]:
+    if isinstance(queue.dead_letter, DeadLetter):
+        settings: dict[str, Any] = {"dead-letter-exchange": _exchange_name(topology, queue.dead_letter.exchange)}
+        if queue.dead_letter.routing_key is not None:
+            settings["dead-letter-routing-key"] = queue.dead_letter.routing_key
+    elif buried := topology.dead_letter_queue(key):
+        settings = {"dead-letter-exchange": "", "dead-letter-routing-key": buried}
+    else:
+        return {}
+    if topology.queue_type(key) == "quorum" and queue.overflow in (None, "reject-publish"):
+        settings |= _AT_LEAST_ONCE
+    return settings
+
+
+def _type_argument(queue_type: str) -> dict[str, Any]:
+    return {} if queue_type == "classic" else {"x-queue-type": queue_type}
+
+
+def _exchange_name(topology: Topology, key: str) -> str:
+    return topology.exchange_name(key) if key in topology.exchanges else key
+
+
+def _one_per_key(
+    source: str, destination: str, kind: str, binding: QueueBinding | ExchangeBinding
+) -> Iterator[BindingDefinition]:
+    for routing_key in binding.routing_key:
+        yield BindingDefinition(source, destination, kind, routing_key, dict(binding.arguments))
+
+
+def _distinct(bindings: Iterable[BindingDefinition]) -> Iterable[BindingDefinition]:
+    return {binding.identity: binding for binding in bindings}.values()
+
+
+def _policy(topology: Topology, queue: str, settings: Mapping[str, Any]) -> PolicyDefinition:
+    return PolicyDefinition(
+        name=f"{topology.name}.{queue}",
+        pattern=exactly(queue),
+        definition=dict(sorted(settings.items())),
+        priority=_POLICY_PRIORITY,
+    )
