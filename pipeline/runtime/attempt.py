@@ -1,0 +1,71 @@
+"""One delivery and what has been found out about it so far."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.broker.port import Delivery
+from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope
+from pipeline.runtime.work import Work
+
+
+class Outcome(StrEnum):
+    """How a delivery ended; the label of the metric."""
+
+    COMPLETED = "completed"
+    DUPLICATE = "duplicate"
+    DEFERRED = "deferred"
+    CANCELLED = "cancelled"
+    RETRIED = "retried"
+    DEAD_LETTERED = "dead_lettered"
+    RETURNED = "returned"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A delivery on its way through a stage.
+
+    Attributes:
+        owner: this delivery, to the ledger and to the progress of its recording.
+        work: from when the body is known to be valid.
+        message_id: the AMQP property, else the body's, else None: then the message may run more than once.
+    """
+
+    delivery: Delivery
+    envelope: Envelope
+    owner: str
+    work: Work | None = None
+    message_id: str | None = None
+    claimed: bool = False
+
+    def identify(self, body: BaseModel) -> None:
+        own = getattr(body, "message_id", None)
+        self.message_id = self.envelope.message_id or (own if isinstance(own, str) else None) or None
+
+    @property
+    def run(self) -> str:
+        """The request that is worked on. A message that comes back from a dead-letter queue is a new one."""
+        message_id = self.message_id or self.envelope.message_id or str(uuid.uuid4())
+        headers = self.envelope.headers
+        again = headers.get(REPLAYED_AT) or headers.get(FAILED_AT)
+        return f"{message_id}@{again}" if again else message_id
+
+    def field(self, name: str) -> str | None:
+        """A text field of the body, of an invalid one too where it can be read: to say which recording failed."""
+        body: Any = self.work.body if self.work is not None else _lenient(self.delivery.message.body)
+        value = body.get(name) if isinstance(body, Mapping) else getattr(body, name, None)
+        return value if isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable() else None
+
+
+def _lenient(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,86 @@
+"""Whether a server that everything depends on answers: one place that notices, tries again, and says so once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from pipeline.broker.port import Broker
+from pipeline.errors import StateUnavailable, Unreachable
+from pipeline.runtime.backoff import backoff_delay
+from pipeline.state.port import StateStore
+
+_log = structlog.get_logger()
+
+
+async def connected(server: Broker | StateStore) -> None:
+    """Connect a server that does not answer; others may share it, and may have done so already. Raises Unreachable."""
+    try:
+        await server.ping()
+    except (Unreachable, StateUnavailable):
+        await server.connect()
+
+
+class Availability:
+    """The broker or the state store, as up or away.
+
+    Args:
+        what: its name in log lines.
+    """
+
+    def __init__(self, what: str, server: Broker | StateStore) -> None:
+        self._what = what
+        self._server = server
+        self._up = asyncio.Event()
+        self._away = asyncio.Event()
+        self._away.set()
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def up(self) -> bool:
+        return self._up.is_set()
+
+    def on_lost(self, listener: Callable[[], None]) -> None:
+        """Have `listener` called whenever it goes away."""
+        self._listeners.append(listener)
+
+    def lost(self) -> None:
+        """It did not answer. Idempotent; `keep` brings it back."""
+        if self._up.is_set():
+            self._up.clear()
+            self._away.set()
+            for listener in self._listeners:
+                listener()
+
+    async def wait(self) -> None:
+        """Until it answers."""
+        await self._up.wait()
+
+    async def lost_within(self, seconds: float) -> bool:
+        """Wait until it is lost, or for so long; whether it is lost."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._away.wait()
+        return not self.up
+
+    async def keep(self) -> None:
+        """Bring it up, and back whenever it was lost, for as long as this runs."""
+        while True:
+            await self._away.wait()
+            attempt = 0
+            while True:
+                try:
+                    await connected(self._server)
+                    break
+                except (Unreachable, StateUnavailable) as error:
+                    attempt += 1
+                    if attempt == 1:
+                        _log.error(f"{self._what} does not answer; trying again until it does", reason=str(error))
+                    await asyncio.sleep(backoff_delay(attempt))
+            self._away.clear()
+            self._up.set()
+            if attempt:
+                _log.warning(f"{self._what} answers again", tries=attempt + 1)

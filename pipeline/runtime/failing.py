@@ -1,0 +1,95 @@
+"""Settles deliveries that failed: into the retry ladder or the dead-letter queue, visible in both cases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from pipeline.runtime.attempt import Attempt, Outcome
+from pipeline.runtime.failure import Failure
+from pipeline.runtime.leases import Leases
+from pipeline.runtime.progress import Reporter
+from pipeline.runtime.retry import DeadLetter, Retries
+from pipeline.state.port import Progress, Status
+from pipeline.topology.model import Stage
+from pipeline.topology.values import format_duration
+
+_log = structlog.get_logger()
+
+
+class Failing:
+    """For one stage."""
+
+    def __init__(self, name: str, stage: Stage, retries: Retries, leases: Leases, progress: Progress) -> None:
+        self._name = name
+        self._stage = stage
+        self._retries = retries
+        self._leases = leases
+        self._progress = progress
+
+    async def settle(self, attempt: Attempt, failure: Failure) -> Outcome:
+        """Publish the message to where it waits or rests, show that, and ack.
+
+        Raises: BrokerError, StateUnavailable; the delivery is then unsettled.
+        """
+        await self._leases.release(attempt.owner)
+        verdict = self._retries.verdict(self._name, attempt.envelope, failure)
+        if isinstance(verdict, DeadLetter):
+            await self._dead_letter(attempt, failure, verdict.queue)
+            return Outcome.DEAD_LETTERED
+        await self._retry(attempt, failure, verdict.delay)
+        return Outcome.RETRIED
+
+    async def _retry(self, attempt: Attempt, failure: Failure, delay: timedelta) -> None:
+        await self._retries.retry(attempt.envelope, attempt.delivery.message, delay, failure)
+        reporter = self._reporter(attempt)
+        if reporter is not None:
+            message = f"{failure.reason}. Next attempt in {format_duration(delay)}"
+            details = {"error_code": failure.error_code, "attempt": attempt.envelope.attempt}
+            await reporter.end(Status.RETRYING, "progress", {"message": message, "details": details})
+        attempt.delivery.ack()
+        self._warn("delivery failed, it will be tried again", attempt, failure, delay=format_duration(delay))
+
+    async def _dead_letter(self, attempt: Attempt, failure: Failure, queue: str | None) -> None:
+        envelope, message = attempt.envelope, attempt.delivery.message
+        # Into the dead-letter queue before the state: the reverse could show a failure that is nowhere.
+        if queue is not None:
+            await self._retries.dead_letter(self._name, envelope, message, queue, failure)
+        reporter = self._reporter(attempt)
+        if reporter is not None:
+            details: dict[str, Any] = {
+                **failure.details,
+                "error_code": failure.error_code,
+                "stage": self._name,
+                "attempt": envelope.attempt,
+            }
+            file_path = attempt.field("file_path")
+            if file_path is not None:
+                details["file_path"] = file_path
+            await reporter.end(Status.FAILED, "error", {"error": failure.reason, "details": details})
+        if queue is not None:
+            attempt.delivery.ack()
+        else:
+            attempt.delivery.reject(requeue=False)
+        self._warn("delivery failed for good", attempt, failure, dead_letter_queue=queue)
+
+    def _reporter(self, attempt: Attempt) -> Reporter | None:
+        if attempt.work is not None:
+            return attempt.work.reporter
+        recording_id = attempt.field(self._stage.track) if self._stage.track else None
+        return Reporter(self._progress, recording_id, attempt.run, attempt.owner) if recording_id else None
+
+    def _warn(self, event: str, attempt: Attempt, failure: Failure, **values: Any) -> None:
+        _log.warning(
+            event,
+            stage=self._name,
+            queue=attempt.envelope.queue,
+            message_id=attempt.envelope.message_id,
+            attempt=attempt.envelope.attempt,
+            error_code=failure.error_code,
+            error_class=failure.error_class,
+            reason=failure.reason,
+            **values,
+        )

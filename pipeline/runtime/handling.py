@@ -1,0 +1,245 @@
+"""What happens to one delivery, from its bytes to its settlement.
+
+The order is what the guarantees rest on: claim, run, outputs confirmed, state written, marked done, acked.
+Whatever is interrupted before the ack is delivered again, and the ledger tells whether it has to run again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from pydantic import BaseModel
+
+from pipeline.broker.port import Delivery
+from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable, Unreachable
+from pipeline.runtime.attempt import Attempt, Outcome
+from pipeline.runtime.availability import Availability
+from pipeline.runtime.cancellations import Cancellations
+from pipeline.runtime.contracts import Contracts, printable
+from pipeline.runtime.envelope import envelope_of, headers_of_outputs
+from pipeline.runtime.executor import Executor
+from pipeline.runtime.failing import Failing
+from pipeline.runtime.failure import Failure, StepFailed, WorkCancelled, failure_of
+from pipeline.runtime.leases import Leases
+from pipeline.runtime.outputs import Emitter, Outputs
+from pipeline.runtime.progress import Reporter
+from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.work import Work
+from pipeline.stage import Emit
+from pipeline.state.port import Claim, StateStore, Status
+from pipeline.telemetry import DELIVERIES, DURATION, RUNNING
+from pipeline.topology.model import Stage
+
+_PUBLISHED_AT_ONCE = 256
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the stages of one worker share.
+
+    Attributes:
+        hold_s: how long a delivery is held before it is returned, where the broker takes it nowhere else.
+    """
+
+    contracts: Contracts
+    publisher: Publisher
+    retries: Retries
+    state: StateStore
+    state_up: Availability
+    broker_up: Availability
+    leases: Leases
+    cancellations: Cancellations
+    hold_s: float
+
+
+class Handler:
+    """Handles the deliveries of one stage."""
+
+    def __init__(self, name: str, stage: Stage, services: Services, executor: Executor) -> None:
+        self._name = name
+        self._track = stage.track
+        self._taken = {queue: frozenset(messages) for queue, messages in stage.from_.items()}
+        self._services = services
+        self._executor = executor
+        self._emitter = Emitter(f"Stage {name}", stage.emits, services.contracts)
+        self._failing = Failing(name, stage, services.retries, services.leases, services.state.progress)
+        self._running = RUNNING.labels(name)
+        self._duration = DURATION.labels(name)
+        self._outcomes = {outcome: DELIVERIES.labels(name, outcome.value) for outcome in Outcome}
+
+    async def handle(self, delivery: Delivery, queue: str) -> Outcome:
+        """Handle and settle one delivery. Raises CancelledError only, and then it is unsettled.
+
+        Args:
+            queue: its queue's key in the topology.
+        """
+        started = time.perf_counter()
+        attempt = Attempt(delivery, envelope_of(delivery, queue), self._services.leases.new_owner())
+        self._running.inc()
+        try:
+            outcome = await self._settle(attempt)
+        except asyncio.CancelledError:
+            if attempt.work is not None:
+                attempt.work.cancelled = True  # a thread goes on until it looks
+            await self._services.leases.release(attempt.owner)
+            raise
+        finally:
+            self._running.dec()
+            await self._forget(attempt.work)
+        self._duration.observe(time.perf_counter() - started)
+        self._outcomes[outcome].inc()
+        return outcome
+
+    async def _settle(self, attempt: Attempt) -> Outcome:
+        try:
+            try:
+                return await self._work_on(attempt)
+            except WorkCancelled:
+                return await self._done(attempt, Outcome.CANCELLED)
+            except StateUnavailable as error:
+                if not await self._state_answers():
+                    raise
+                failure = failure_of(error)
+            except Exception as error:
+                failure = failure_of(error)
+            return await self._failing.settle(attempt, failure)
+        except StateUnavailable:
+            self._services.state_up.lost()
+        except BrokerError as error:
+            await self._hold(attempt, error)
+        except Exception as error:
+            _log.error("a delivery could not be settled", stage=self._name, failure=failure_of(error).reason)
+            await self._services.broker_up.lost_within(self._services.hold_s)
+        await self._services.leases.release(attempt.owner)
+        attempt.delivery.reject(requeue=True)
+        return Outcome.RETURNED
+
+    async def _work_on(self, attempt: Attempt) -> Outcome:
+        body = self._decode(attempt)
+        attempt.identify(body)
+        if attempt.message_id is not None:
+            claim = await self._services.leases.begin(self._name, attempt.message_id, attempt.owner)
+            if claim is Claim.DONE:
+                attempt.delivery.ack()
+                return Outcome.DUPLICATE
+            if claim is Claim.RUNNING:
+                return await self._defer(attempt)
+            attempt.claimed = True
+        work = attempt.work = Work(
+            self._name, attempt.envelope, body, lambda recording: self._reporter(attempt, recording)
+        )
+        recording_id = getattr(body, self._track, None) if self._track else None
+        if isinstance(recording_id, str):
+            work.reporter = self._reporter(attempt, recording_id)
+            if not await work.reporter.begin():
+                return await self._done(attempt, Outcome.CANCELLED)
+        outputs = self._emitter.sort(await self._run(work), attempt.message_id)
+        if work.cancelled:
+            raise WorkCancelled
+        if outputs.messages:
+            await self._publish(attempt, outputs.messages)
+        await self._write_state(work, outputs)
+        return await self._done(attempt, Outcome.COMPLETED)
+
+    def _decode(self, attempt: Attempt) -> BaseModel:
+        envelope = attempt.envelope
+        if envelope.message not in self._taken[envelope.queue]:
+            raise Permanent(
+                f"Stage {self._name} takes no {printable(envelope.message, 80)!r} from {envelope.queue}",
+                ErrorCode.UNKNOWN_MESSAGE,
+            )
+        message = attempt.delivery.message
+        return self._services.contracts[envelope.message].decode(message.body, message.content_type)
+
+    async def _run(self, work: Work) -> Sequence[Any]:
+        try:
+            return await self._executor.run(work)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise StepFailed(Failure(ErrorCode.INTERNAL_ERROR, "CancelledError", "A step cancelled itself")) from None
+        except SystemExit as error:
+            raise StepFailed(failure_of(error)) from None
+
+    async def _publish(self, attempt: Attempt, messages: Sequence[tuple[Emit, str]]) -> None:
+        envelope, publisher = attempt.envelope, self._services.publisher
+        headers = headers_of_outputs(envelope)
+        correlation_id = envelope.correlation_id or getattr(attempt.work and attempt.work.body, "correlation_id", None)
+        outgoing = [
+            publisher.prepare(
+                emit.message,
+                emit.body,
+                message_id=message_id,
+                correlation_id=correlation_id or attempt.message_id,
+                priority=emit.priority,
+                headers=headers,
+            )
+            for emit, message_id in messages
+        ]
+        for start in range(0, len(outgoing), _PUBLISHED_AT_ONCE):
+            batch = outgoing[start : start + _PUBLISHED_AT_ONCE]
+            for each in batch:
+                await publisher.announce(each)
+            await publisher.send_all(batch)
+
+    async def _write_state(self, work: Work, outputs: Outputs) -> None:
+        for cancel in outputs.cancels:
+            await self._services.state.progress.cancel(cancel.recording_id, cancel.reason)
+        completed = outputs.completed
+        if completed is not None and work.reporter is not None:
+            data = {**completed.extra, "results": dict(completed.results)}
+            await work.reporter.end(Status.COMPLETED, completed.type, data)
+
+    async def _done(self, attempt: Attempt, outcome: Outcome) -> Outcome:
+        if attempt.claimed:
+            await self._services.leases.finish(attempt.owner)
+        attempt.delivery.ack()
+        return outcome
+
+    async def _defer(self, attempt: Attempt) -> Outcome:
+        """The message runs elsewhere just now: look again later whether that came to an end."""
+        waiting = self._services.retries.defer(attempt.envelope, attempt.delivery.message)
+        if waiting is None:
+            await self._services.broker_up.lost_within(self._services.hold_s)
+            attempt.delivery.reject(requeue=True)
+        else:
+            await waiting
+            attempt.delivery.ack()
+        return Outcome.DEFERRED
+
+    async def _hold(self, attempt: Attempt, error: BrokerError) -> None:
+        """The broker took the message nowhere. If it is there at all, returning at once would be a hot loop."""
+        if not await self._services.broker_up.lost_within(self._services.hold_s):
+            _log.error(
+                "a failed delivery can be put neither into a retry queue nor into the dead-letter queue; "
+                "run `pipeline apply`",
+                stage=self._name,
+                queue=attempt.envelope.queue,
+                reason=str(error),
+            )
+
+    async def _state_answers(self) -> bool:
+        try:
+            await self._services.state.ping()
+        except (StateUnavailable, Unreachable):
+            return False
+        return True
+
+    def _reporter(self, attempt: Attempt, recording_id: str) -> Reporter:
+        if attempt.work is not None:
+            self._services.cancellations.add(recording_id, attempt.work)
+        return Reporter(self._services.state.progress, recording_id, attempt.run, attempt.owner)
+
+    async def _forget(self, work: Work | None) -> None:
+        if work is not None and work.reporter is not None:
+            self._services.cancellations.remove(work.reporter.recording_id, work)
+            await work.reporter.quiet()

@@ -1,0 +1,91 @@
+"""What becomes of a failed delivery: another attempt after a delay, or the dead-letter queue.
+
+A message waits in a queue shared by all that wait as long (`topology.retry_queue(delay)`); when its time is up
+the broker returns it to the queue named by its routing key. So no worker holds it, and nothing waits behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pipeline.broker.port import Broker
+from pipeline.errors import ErrorCode
+from pipeline.messages.message import ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, Envelope, Message
+from pipeline.runtime.envelope import OWN_HEADERS, headers_of_next_attempt, republished
+from pipeline.runtime.failure import Failure
+from pipeline.topology.model import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Another attempt, after `delay`."""
+
+    delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """No further attempt. `queue` is the broker's name of the dead-letter queue, None where there is none."""
+
+    queue: str | None
+
+
+class Retries:
+    """Decides by the stage's policy, and publishes accordingly."""
+
+    def __init__(self, topology: Topology, broker: Broker) -> None:
+        self._topology = topology
+        self._broker = broker
+        delays = [delay for policy in topology.retries.values() for delay in policy.delays]
+        self._shortest = min(delays, default=None)
+
+    def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:
+        """What the policy says. A message that crashed its process twice is not given a third one."""
+        delays = self._topology.retry_policy(stage).delays
+        crashed_again = (
+            failure.error_code == ErrorCode.WORKER_CRASHED and envelope.headers.get(ERROR_CODE) == failure.error_code
+        )
+        if failure.permanent or crashed_again or envelope.attempt > len(delays):
+            return DeadLetter(self._topology.dead_letter_queue(envelope.queue))
+        return Retry(delays[envelope.attempt - 1])
+
+    def retry(self, envelope: Envelope, message: Message, delay: timedelta, failure: Failure) -> Awaitable[None]:
+        """Put the message into the ladder for its next attempt. Raises Unroutable, NotConfirmed."""
+        headers = headers_of_next_attempt(envelope, envelope.attempt + 1, failure.error_code)
+        return self._wait(envelope, message, headers, delay)
+
+    def defer(self, envelope: Envelope, message: Message) -> Awaitable[None] | None:
+        """Put the message into the shortest tier without counting an attempt; None where there are no tiers."""
+        if self._shortest is None:
+            return None
+        last_error = envelope.headers.get(ERROR_CODE)
+        headers = headers_of_next_attempt(envelope, envelope.attempt, last_error)
+        return self._wait(envelope, message, headers, self._shortest)
+
+    def dead_letter(
+        self, stage: str, envelope: Envelope, message: Message, queue: str, failure: Failure
+    ) -> Awaitable[None]:
+        """Put the message into a dead-letter queue, with the reason in its headers. Raises Unroutable, NotConfirmed."""
+        headers = headers_of_next_attempt(envelope, envelope.attempt, failure.error_code) | {
+            ERROR_CLASS: failure.error_class,
+            ERROR_MESSAGE: failure.reason,
+            ERROR_STAGE: stage,
+            FAILED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+        return self._publish("", queue, message, headers)
+
+    def _wait(self, envelope: Envelope, message: Message, headers: dict[str, Any], delay: timedelta) -> Awaitable[None]:
+        return self._publish(
+            self._topology.retry_queue(delay), self._topology.queue_name(envelope.queue), message, headers
+        )
+
+    def _publish(self, exchange: str, routing_key: str, message: Message, headers: dict[str, Any]) -> Awaitable[None]:
+        try:
+            return self._broker.publish(exchange, routing_key, republished(message, headers))
+        except (TypeError, ValueError):
+            # A foreign publisher's headers and ours no longer fit into one frame: ours alone are kept.
+            ours = {key: value for key, value in headers.items() if key in OWN_HEADERS}
+            return self._broker.publish(exchange, routing_key, republished(message, ours))

@@ -1,0 +1,162 @@
+"""Keeps one queue of a stage consumed, through outages, and hands its deliveries to the stage's runners."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from weakref import WeakSet
+
+import structlog
+
+from pipeline.broker.port import Broker, Consumer, Delivery
+from pipeline.errors import NoSuchQueue, PipelineError, Unreachable
+from pipeline.runtime.availability import Availability
+from pipeline.runtime.backoff import backoff_delay
+
+_log = structlog.get_logger()
+
+
+class Hold:
+    """The deliveries that one consumer has handed over and that are not settled yet.
+
+    Attributes:
+        queue: the queue's key in the topology.
+        returning: nothing more is started; what waits goes back to the queue once consumption has ended.
+    """
+
+    __slots__ = ("__weakref__", "_count", "_empty", "_unstarted", "queue", "returning")
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self.returning = False
+        self._unstarted: list[Delivery] = []
+        self._count = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def take(self) -> None:
+        self._count += 1
+        self._empty.clear()
+
+    def settled(self) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._empty.set()
+
+    def leave(self, delivery: Delivery) -> None:
+        """Keep a delivery that will not be started, for `give_back`."""
+        self._unstarted.append(delivery)
+
+    def give_back(self) -> None:
+        """Return what was left. Sooner, it would be delivered to the same consumer again."""
+        for delivery in self._unstarted:
+            delivery.reject(requeue=True)
+            self.settled()
+        self._unstarted.clear()
+
+    async def empty(self) -> None:
+        """Until all are settled."""
+        await self._empty.wait()
+
+
+Take = Callable[[Hold, Delivery], None]
+
+
+class Subscription:
+    """Consumes a queue whenever broker and state store are there.
+
+    Args:
+        queue, name: its key in the topology, and what the broker calls it.
+        take: called with each delivery.
+        leave: called to have all of a hold's deliveries left that have not been started.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        name: str,
+        *,
+        broker: Broker,
+        prefetch: int,
+        take: Take,
+        leave: Callable[[Hold], None],
+        needs: tuple[Availability, ...],
+    ) -> None:
+        self._queue = queue
+        self._name = name
+        self._broker = broker
+        self._prefetch = prefetch
+        self._take = take
+        self._leave = leave
+        self._needs = needs
+        self._disturbed = asyncio.Event()
+        self._holds: WeakSet[Hold] = WeakSet()
+        self._open: dict[Consumer, Hold] = {}
+        self.consuming = asyncio.Event()
+        for need in needs:
+            need.on_lost(self._disturbed.set)
+
+    async def keep(self) -> None:
+        """Consume, for as long as this runs. Raises PipelineError if the queue is missing from the start."""
+        async with asyncio.TaskGroup() as retiring:
+            while True:
+                consumer, hold = await self._consume()
+                self.consuming.set()
+                await self._disturbed.wait()
+                hold.returning = True
+                await consumer.cancel()
+                self._leave(hold)
+                hold.give_back()
+                # Work that goes on in spite of an outage of the state store can still be settled.
+                retiring.create_task(self._retire(consumer, hold))
+
+    async def drain(self) -> None:
+        """Consume no more, return what has not been started, and wait for the rest. After `keep` has been ended."""
+        for hold in self._holds:
+            hold.returning = True
+        for consumer, hold in list(self._open.items()):
+            await consumer.cancel()
+            self._leave(hold)
+            hold.give_back()
+        await asyncio.gather(*(hold.empty() for hold in self._open.values()))
+
+    async def close(self) -> None:
+        """Return to the queue what is not settled."""
+        for consumer in list(self._open):
+            await consumer.close()
+        self._open.clear()
+
+    async def _consume(self) -> tuple[Consumer, Hold]:
+        attempt = 0
+        while True:
+            for need in self._needs:
+                await need.wait()
+            self._disturbed.clear()
+            hold = Hold(self._queue)
+            self._holds.add(hold)
+            try:
+                consumer = await self._subscribe(hold)
+            except (NoSuchQueue, Unreachable) as error:
+                if isinstance(error, NoSuchQueue) and not self.consuming.is_set():
+                    raise PipelineError(
+                        f"Queue {self._name!r} is not declared on the broker", fix="Run `pipeline apply`"
+                    ) from error
+                attempt += 1
+                if attempt == 1 and isinstance(error, NoSuchQueue):
+                    _log.error("queue has gone; waiting until it is there again", queue=self._name)
+                await asyncio.sleep(backoff_delay(attempt))
+            else:
+                self._open[consumer] = hold
+                return consumer, hold
+
+    async def _subscribe(self, hold: Hold) -> Consumer:
+        def on_delivery(delivery: Delivery) -> None:
+            hold.take()
+            self._take(hold, delivery)
+
+        return await self._broker.consume(self._name, on_delivery, prefetch=self._prefetch, on_lost=self._disturbed.set)
+
+    async def _retire(self, consumer: Consumer, hold: Hold) -> None:
+        await hold.empty()
+        await consumer.close()
+        self._open.pop(consumer, None)

@@ -1,0 +1,235 @@
+"""Runs the stages that the topology wires to queues, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.broker.port import Broker
+from pipeline.errors import PipelineError
+from pipeline.runtime.availability import Availability
+from pipeline.runtime.cancellations import Cancellations
+from pipeline.runtime.child import Configuration
+from pipeline.runtime.compose import Resolve, Steps, check, compose, references
+from pipeline.runtime.contracts import Contracts
+from pipeline.runtime.crew import Crew
+from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor
+from pipeline.runtime.handling import Handler, Services
+from pipeline.runtime.leases import Leases
+from pipeline.runtime.pool import ProcessPool
+from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.retry import Retries
+from pipeline.runtime.subscription import Subscription
+from pipeline.runtime.work import LoopContext, ThreadContext
+from pipeline.stage import Cancel, Completed, Emit
+from pipeline.state.port import StateStore
+from pipeline.topology.model import Stage, Topology
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOptions:
+    """What a worker is told beside the topology.
+
+    Attributes:
+        path: the topology's folder, first on sys.path in pool processes.
+        processes: how many there are for all `executor: process` stages together.
+        lease_s: how long a message of a crashed worker stays claimed.
+        hold_s: how long a delivery is held before it is returned, where the broker takes it nowhere else.
+    """
+
+    roots: tuple[Path, ...] = ()
+    path: str | None = None
+    processes: int = 1
+    log_level: str = "info"
+    lease_s: float = 30.0
+    hold_s: float = 5.0
+
+
+class Worker:
+    """One worker process's stages on one broker and one state store, which stay open when it ends.
+
+    Args:
+        stages: names of those to run; None: all.
+    Raises: PipelineError for a wrong stage name, or steps that do not fit together.
+    """
+
+    def __init__(
+        self,
+        topology: Topology,
+        broker: Broker,
+        state: StateStore,
+        resolve: Resolve,
+        options: WorkerOptions | None = None,
+        *,
+        stages: Collection[str] | None = None,
+    ) -> None:
+        self._broker = broker
+        self._options = options or WorkerOptions()
+        self._broker_up = Availability("The broker", broker)
+        self._state_up = Availability("The state store", state)
+        contracts = Contracts(topology, resolve)
+        self._services = Services(
+            contracts=contracts,
+            publisher=Publisher(broker, topology, contracts, state),
+            retries=Retries(topology, broker),
+            state=state,
+            state_up=self._state_up,
+            broker_up=self._broker_up,
+            leases=Leases(state.ledger, lease_s=self._options.lease_s),
+            cancellations=Cancellations(state.progress),
+            hold_s=self._options.hold_s,
+        )
+        self._stop_requested = asyncio.Event()
+        self._stop_deadline_s = 0.0
+        self._ended = asyncio.Event()
+        self._pool: ProcessPool | None = None
+        self._executors: list[Executor] = []
+        self._crews: list[Crew] = []
+        self._subscriptions: list[Subscription] = []
+        self._build(topology, _chosen(topology, stages), resolve)
+
+    async def run(self) -> None:
+        """Serve until `stop`. Outages are waited out.
+
+        Raises: PipelineError if a queue is not declared, or a pool process does not start.
+        """
+        failure: PipelineError | None = None
+        try:
+            if self._pool is not None:
+                await self._pool.start()
+            async with asyncio.TaskGroup() as group:
+                keeping = [group.create_task(subscription.keep()) for subscription in self._subscriptions]
+                serving = [group.create_task(each) for each in self._background()]
+                await self._stop_requested.wait()
+                await _cancel(keeping)
+                await self._drain()
+                await _cancel(serving)
+        except* PipelineError as errors:
+            failure = _first(errors)
+        finally:
+            await self._close()
+        if failure is not None:
+            raise failure
+
+    async def ready(self) -> None:
+        """Until every queue is consumed."""
+        for subscription in self._subscriptions:
+            await subscription.consuming.wait()
+
+    async def stop(self, deadline_s: float = 30.0) -> None:
+        """Consume no more, let running work finish for `deadline_s` seconds, return the rest to its queues.
+
+        Returns when `run` has ended.
+        """
+        self._stop_deadline_s = deadline_s
+        self._stop_requested.set()
+        await self._ended.wait()
+
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        return [
+            self._broker_up.keep(),
+            self._state_up.keep(),
+            self._watch_broker(),
+            self._services.leases.keep(),
+            self._services.cancellations.watch(),
+            *(crew.run() for crew in self._crews),
+        ]
+
+    async def _watch_broker(self) -> None:
+        while True:
+            await self._broker_up.wait()
+            await self._broker.closed()
+            self._broker_up.lost()
+
+    async def _drain(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._stop_deadline_s):
+                await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
+
+    async def _close(self) -> None:
+        for subscription in self._subscriptions:
+            await subscription.close()
+        for executor in self._executors:
+            executor.close()
+        if self._pool is not None:
+            await self._pool.close()
+        self._ended.set()
+
+    def _build(self, topology: Topology, stages: Mapping[str, Stage], resolve: Resolve) -> None:
+        runs = {name: references(name, stage) for name, stage in stages.items()}
+        steps = {name: compose(name, runs[name], resolve) for name in stages}
+        for name, stage in stages.items():
+            taken = self._services.contracts.models({each for messages in stage.from_.values() for each in messages})
+            check(name, steps[name], taken, (BaseModel, Emit, Completed, Cancel))
+        pooled = {name: (runs[name], stage.options) for name, stage in stages.items() if stage.executor == "process"}
+        if pooled:
+            options = self._options
+            configuration = Configuration(options.path, pooled, options.roots, options.log_level)
+            self._pool = ProcessPool(options.processes, configuration)
+        for name, stage in stages.items():
+            self._add(topology, name, stage, steps[name])
+
+    def _add(self, topology: Topology, name: str, stage: Stage, steps: Steps) -> None:
+        size = stage.concurrency or (
+            self._options.processes if stage.executor == "process" else topology.defaults.stage.concurrency
+        )
+        executor = self._executor(topology, name, stage, steps, size)
+        self._executors.append(executor)
+        crew = Crew(Handler(name, stage, self._services, executor), size)
+        self._crews.append(crew)
+        self._subscriptions += [
+            Subscription(
+                queue,
+                topology.queue_name(queue),
+                broker=self._broker,
+                prefetch=stage.prefetch or size,
+                take=crew.take,
+                leave=crew.leave,
+                needs=(self._broker_up, self._state_up),
+            )
+            for queue in stage.from_
+        ]
+
+    def _executor(self, topology: Topology, name: str, stage: Stage, steps: Steps, size: int) -> Executor:
+        timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
+        documents, roots = self._services.state.documents, self._options.roots
+        if stage.executor == "process" and self._pool is not None:
+            return ProcessExecutor(name, self._pool, timeout_s)
+        if stage.executor == "thread":
+            return ThreadExecutor(
+                steps,
+                timeout_s,
+                lambda work: ThreadContext(work, documents, roots, stage.options),
+                name=name,
+                threads=size,
+            )
+        return LoopExecutor(steps, timeout_s, lambda work: LoopContext(work, documents, roots, stage.options))
+
+
+def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stage]:
+    if names is None:
+        return topology.stages
+    unknown = sorted(set(names) - set(topology.stages))
+    if unknown:
+        known = ", ".join(topology.stages)
+        raise PipelineError(f"No stage is called {unknown[0]!r}", where="stages", fix=f"There are: {known}")
+    return {name: topology.stages[name] for name in names}
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _first(errors: BaseExceptionGroup[PipelineError]) -> PipelineError:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error  # type: ignore[return-value]
