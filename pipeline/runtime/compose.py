@@ -180,9 +180,7 @@ def _step(stage: str, reference: Reference, resolve: Resolve) -> Step:
     return Step(
         name=reference.name,
         call=function if _takes_context(function, reference, where) else _without_context(function),
-        is_async=any(
-            inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in (function, call)
-        ),
+        is_async=_is_async(function) or _is_async(call) or is_awaited(gives),
         takes=((reference.name, taken(takes)),),
         gives=given(gives),
         returns=gives,
