@@ -17,7 +17,7 @@ class QueueFacts:
     """A queue at the time of asking.
 
     Attributes:
-        messages: ready and unacknowledged; None if the broker does not say.
+        messages: ready and unacknowledged, a quorum queue's up to 5 s old; None if the broker does not say.
         consumers: up to a few seconds old; None if the broker does not say (a new queue, statistics off).
         state: `running`, `down`, `minority`, …; empty if the broker does not say.
     """

@@ -110,12 +110,18 @@ def _policy_risk(
 
 
 def _may_drop(before: Mapping[str, Any], after: Mapping[str, Any], depth: int | None) -> bool:
-    """Whether messages that wait in the queue may be dropped rather than dead-lettered, or rejected when published."""
-    if depth == 0 or "dead-letter-exchange" in after:
+    """Whether messages that wait in the queue may be lost.
+
+    As tried on 3.10.8, with classic and quorum queues: a new message-ttl counts for messages that arrive from now
+    on; a new limit drops from the head at once unless publishes were rejected before and are rejected after;
+    what a limit drops is dead-lettered, and what is in a queue that `expires` is not.
+    """
+    if depth == 0:
         return False
-    if _tighter(before, after, "message-ttl") or _tighter(before, after, "expires"):
+    if _tighter(before, after, "expires"):
         return True
-    if after.get("overflow", "drop-head") != "drop-head":
+    dropping = "drop-head" in (before.get("overflow", "drop-head"), after.get("overflow", "drop-head"))
+    if not dropping or "dead-letter-exchange" in after:
         return False
     too_long = _tighter(before, after, "max-length") and (depth is None or depth > after["max-length"])
     return too_long or _tighter(before, after, "max-length-bytes")
