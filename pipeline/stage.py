@@ -98,6 +98,10 @@ class SourceContext(Protocol):
         """True once the pipeline is being stopped."""
         ...
 
+    def caught_up(self) -> None:
+        """Say that all there was at the start has been yielded; from now on, only what is new. Idempotent."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Emit:

@@ -47,10 +47,14 @@ class RunningSourceContext:
         self.roots = roots
         self.options = options
         self.stop_requested = asyncio.Event()
+        self.up_to_date = asyncio.Event()
 
     @property
     def stopping(self) -> bool:
         return self.stop_requested.is_set()
+
+    def caught_up(self) -> None:
+        self.up_to_date.set()
 
 
 class SourceRunner:
@@ -106,6 +110,11 @@ class SourceRunner:
             confirming.cancel()
             await asyncio.wait([confirming])
             self._ended.set()
+
+    async def caught_up(self) -> None:
+        """Until the source has said that it is, and the broker has confirmed what it had yielded by then."""
+        await self._context.up_to_date.wait()
+        await self._queue.join()
 
     async def stop(self, deadline_s: float = 10.0) -> None:
         """Ask the source to end, give it half of `deadline_s` for that, and the confirms the other half.

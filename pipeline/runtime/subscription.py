@@ -21,26 +21,27 @@ class Hold:
 
     Attributes:
         queue: the queue's key in the topology.
+        count: how many they are.
         returning: nothing more is started; what waits goes back to the queue once consumption has ended.
     """
 
-    __slots__ = ("__weakref__", "_count", "_empty", "_unstarted", "queue", "returning")
+    __slots__ = ("__weakref__", "_empty", "_unstarted", "count", "queue", "returning")
 
     def __init__(self, queue: str) -> None:
         self.queue = queue
         self.returning = False
         self._unstarted: list[Delivery] = []
-        self._count = 0
+        self.count = 0
         self._empty = asyncio.Event()
         self._empty.set()
 
     def take(self) -> None:
-        self._count += 1
+        self.count += 1
         self._empty.clear()
 
     def settled(self) -> None:
-        self._count -= 1
-        if self._count == 0:
+        self.count -= 1
+        if self.count == 0:
             self._empty.set()
 
     def leave(self, delivery: Delivery) -> None:
@@ -95,6 +96,11 @@ class Subscription:
         self.consuming = asyncio.Event()
         for need in needs:
             need.on_lost(self._disturbed.set)
+
+    @property
+    def held(self) -> int:
+        """Deliveries that are not settled yet."""
+        return sum(hold.count for hold in self._open.values())
 
     async def keep(self) -> None:
         """Consume, for as long as this runs. Raises PipelineError if the queue is missing from the start."""

@@ -122,6 +122,11 @@ class Worker:
         for subscription in self._subscriptions:
             await subscription.consuming.wait()
 
+    @property
+    def held(self) -> int:
+        """Deliveries that were taken and are not settled yet."""
+        return sum(subscription.held for subscription in self._subscriptions)
+
     async def stop(self, deadline_s: float = 30.0) -> None:
         """Consume no more, let running work finish for `deadline_s` seconds, return the rest to its queues.
 
