@@ -124,8 +124,8 @@ def test_a_binding_to_nowhere_is_refused_by_name() -> None:
 
 
 def test_an_exchange_type_it_does_not_have_is_refused() -> None:
-    with pytest.raises(PipelineError, match="x-consistent-hash"):
-        BrokerModel(Definitions(exchanges=(ExchangeDefinition("ring", "x-consistent-hash"),)))
+    with pytest.raises(PipelineError, match="x-delayed-message"):
+        BrokerModel(Definitions(exchanges=(ExchangeDefinition("late", "x-delayed-message"),)))
 
 
 def test_a_lowered_length_limit_drops_the_oldest_messages_at_once() -> None:
