@@ -13,7 +13,6 @@ import aiormq
 import structlog
 from aiormq.abc import AbstractChannel
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
-from pamqp.common import FieldTable
 from yarl import URL
 
 from pipeline.broker.rabbitmq.frames import ChannelTap, FrameReader, Verdict
@@ -77,7 +76,7 @@ class Link:
 
     async def open(self, timeout: float) -> None:
         """Connect and log in, in `timeout` seconds. Raises Unreachable."""
-        properties: FieldTable = {"connection_name": self._name}
+        properties: dict[str, Any] = {"connection_name": self._name}
         connection = aiormq.Connection(self._url, transport_factory=self._transport, client_properties=properties)
         try:
             async with asyncio.timeout(timeout):
