@@ -22,6 +22,7 @@ async def connected(server: Broker | StateStore) -> None:
         await server.ping()
     except (Unreachable, StateUnavailable):
         await server.connect()
+        await server.ping()
 
 
 class Availability:

@@ -56,6 +56,9 @@ class ProcessPool:
     async def child(self) -> AsyncIterator[Child]:
         """A free process, once there is one. Leaving by an exception ends that process, and no other."""
         child = await self._idle.get()
+        while child.gone:
+            self._replace(child)
+            child = await self._idle.get()
         try:
             yield child
         except BaseException:
@@ -100,6 +103,16 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, while it runs."""
+        return None if self._process is None else self._process.pid
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended by itself."""
+        return self._reader is None or self._reader.at_eof()
 
     async def start(self) -> None:
         """Raises WorkerCrashed if it ends, or is silent, before it is ready."""

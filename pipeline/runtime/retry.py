@@ -16,6 +16,7 @@ from pipeline.errors import ErrorCode
 from pipeline.messages.message import ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, Envelope, Message
 from pipeline.runtime.envelope import OWN_HEADERS, headers_of_next_attempt, republished
 from pipeline.runtime.failure import Failure
+from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import Topology
 
 
@@ -39,8 +40,7 @@ class Retries:
     def __init__(self, topology: Topology, broker: Broker) -> None:
         self._topology = topology
         self._broker = broker
-        delays = [delay for policy in topology.retries.values() for delay in policy.delays]
-        self._shortest = min(delays, default=None)
+        self._shortest = next(iter(retry_delays(topology)), None)
 
     def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:
         """What the policy says. A message that crashed its process twice is not given a third one."""

@@ -80,7 +80,7 @@ class QueueModel:
         """One message to be settled by its receiver, or None."""
         self._expire()
         delivery = self._gets.hand_over(self._backlog.pop()) if self._backlog.count else None
-        self._work()
+        self._watch_head()
         return delivery
 
     def purge(self) -> int:
