@@ -117,7 +117,7 @@ class Broker(Protocol):
 
         Messages published by successive calls are sent in that order, and their confirms can be awaited
         together. Raises Unroutable (no queue matched), NotConfirmed (refused, exchange missing, or
-        connection lost).
+        connection lost); at once, TypeError or ValueError for a header or key that AMQP can't carry.
         """
         ...
 

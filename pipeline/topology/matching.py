@@ -163,7 +163,7 @@ def headers_match(arguments: Mapping[str, Any], headers: Mapping[str, Any]) -> b
 
     `x-match` is `all` (default), `any`, or either with `-with-x`, without which arguments that begin with `x-`
     are not compared. An argument without a value asks only that the header is there. Values of different AMQP
-    types differ: 1 is neither 1.0 nor true.
+    types differ, 1 is not true, but numbers are compared by value: 1 is 1.0 (seen on RabbitMQ 3.10).
     """
     mode = str(arguments.get("x-match", "all"))
     with_x = mode.endswith("-with-x")
@@ -176,7 +176,8 @@ def headers_match(arguments: Mapping[str, Any], headers: Mapping[str, Any]) -> b
 
 
 def _same(wanted: Any, value: Any) -> bool:
-    return type(wanted) is type(value) and bool(wanted == value)
+    numbers = type(wanted) in (int, float) and type(value) in (int, float)
+    return (numbers or type(wanted) is type(value)) and bool(wanted == value)
 
 
 class ConsistentHashMatcher:

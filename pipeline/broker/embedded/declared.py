@@ -14,8 +14,8 @@ from pipeline.topology.definitions import (
     PolicyDefinition,
     QueueDefinition,
 )
+from pipeline.topology.matching import matcher_for
 
-_TYPES = ("direct", "topic", "fanout", "headers")
 _OWN = {
     name: ExchangeDefinition(name, kind)
     for name, kind in (
@@ -49,12 +49,10 @@ class Declared:
     def merged(self, definitions: Definitions) -> Declared:
         """Raises PipelineError for other immutable arguments, unknown exchange types, bindings to nowhere."""
         for exchange in definitions.exchanges:
-            if exchange.type not in _TYPES:
-                raise PipelineError(
-                    f"The embedded broker has no exchanges of type {exchange.type}",
-                    where=exchange.name,
-                    fix=f"Use {', '.join(_TYPES)}, or a RabbitMQ that has the type",
-                )
+            try:
+                matcher_for(exchange, ())
+            except ValueError as error:
+                raise PipelineError(str(error), fix="Use another type, or a RabbitMQ that has it") from None
         exchanges = _joined("Exchange", self.exchanges, definitions.exchanges)
         queues = _joined("Queue", self.queues, definitions.queues)
         for binding in definitions.bindings:

@@ -1,4 +1,4 @@
-"""What is in force for a queue or an exchange: its own arguments, and the one policy that applies to it.
+"""What is in force for a queue: its own arguments, and the one policy that applies to it.
 
 Source: RabbitMQ, "Parameters and Policies": the matching policy with the highest priority applies, alone; an
 argument wins over the policy's key, except for numbers, where the lower one does.
@@ -34,12 +34,17 @@ class Policies:
     """The policies in force, ready to be asked for a name's."""
 
     def __init__(self, policies: Iterable[PolicyDefinition]) -> None:
-        ordered = sorted(policies, key=lambda policy: (-policy.priority, policy.name))
-        self._policies = [(re.compile(policy.pattern), policy) for policy in ordered]
+        self._by_name: dict[str, list[PolicyDefinition]] = {}
+        self._by_pattern: list[tuple[re.Pattern[str], PolicyDefinition]] = []
+        for policy in policies:
+            if policy.exact_name is None:
+                self._by_pattern.append((re.compile(policy.pattern), policy))
+            else:
+                self._by_name.setdefault(policy.exact_name, []).append(policy)
 
     def for_queue(self, queue: QueueDefinition) -> QueueSettings:
         kind = f"{queue.arguments.get('x-queue-type', 'classic')}_queues"
-        arguments, policy = queue.arguments, self._first(queue.name, {"queues", "all", kind})
+        arguments, policy = queue.arguments, self._winner(queue.name, {"queues", "all", kind})
 
         def text(key: str) -> str | None:
             value = arguments.get(f"x-{key}", policy.get(key))
@@ -58,11 +63,9 @@ class Policies:
             overflow=text("overflow") or "drop-head",
         )
 
-    def alternate_exchange(self, name: str, arguments: Mapping[str, Any]) -> str | None:
-        policy = self._first(name, {"exchanges", "all"})
-        alternate = arguments.get("alternate-exchange", policy.get("alternate-exchange"))
-        return None if alternate is None else str(alternate)
-
-    def _first(self, name: str, apply_to: set[str]) -> Mapping[str, Any]:
-        matching = (p for pattern, p in self._policies if p.apply_to in apply_to and pattern.search(name))
-        return next((policy.definition for policy in matching), {})
+    def _winner(self, name: str, apply_to: set[str]) -> Mapping[str, Any]:
+        matching = [policy for pattern, policy in self._by_pattern if pattern.search(name)]
+        matching += self._by_name.get(name, ())
+        candidates = (policy for policy in matching if policy.apply_to in apply_to)
+        winner = max(candidates, key=lambda policy: policy.priority, default=None)
+        return {} if winner is None else winner.definition

@@ -13,15 +13,14 @@ from pipeline.broker.embedded.deadletter import Reason, in_a_circle, with_death
 from pipeline.broker.embedded.declared import Declared
 from pipeline.broker.embedded.effective import Policies
 from pipeline.broker.embedded.queue import QueueModel
-from pipeline.broker.embedded.routing import Router
 from pipeline.broker.embedded.subscription import Subscription
+from pipeline.broker.fieldtable import check_short, check_table
 from pipeline.broker.port import Delivery, Depth
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import NoSuchQueue, NotConfirmed, Unroutable
 from pipeline.messages.message import Message
 from pipeline.topology.definitions import BindingDefinition, Definitions
-
-_REMEMBERED_ROUTES = 10_000
+from pipeline.topology.route import Router, alternates_of
 
 
 class BrokerModel:
@@ -35,7 +34,6 @@ class BrokerModel:
         self._clock = clock or SystemClock()
         self._declared = Declared()
         self._queues: dict[str, QueueModel] = {}
-        self._routes: dict[tuple[str, str], list[QueueModel]] = {}
         self._dead: deque[tuple[QueueModel, Entry, Reason]] = deque()
         self._burying = False
         self._apply(self._declared)
@@ -74,7 +72,13 @@ class BrokerModel:
         self._apply(self._declared.without_policy(name))
 
     def publish(self, exchange: str, routing_key: str, message: Message) -> None:
-        """Route and enqueue, mandatory and confirmed. Raises Unroutable, NotConfirmed."""
+        """Route and enqueue, mandatory and confirmed.
+
+        Raises Unroutable, NotConfirmed; TypeError or ValueError for what could not travel to a RabbitMQ.
+        """
+        check_short(routing_key, "routing key")
+        if message.headers:
+            check_table(message.headers)
         definition = self._declared.exchanges.get(exchange) if exchange else None
         if exchange and definition is None:
             raise NotConfirmed(f"There is no exchange {exchange!r}")
@@ -124,44 +128,30 @@ class BrokerModel:
 
     def _apply(self, declared: Declared) -> None:
         policies = Policies(declared.policies.values())
-        alternates = {
-            exchange.name: alternate
-            for exchange in declared.exchanges.values()
-            if (alternate := policies.alternate_exchange(exchange.name, exchange.arguments)) is not None
-        }
         self._declared = declared
-        self._router = Router(declared.exchanges.values(), declared.bindings.values(), alternates)
-        self._routes.clear()
+        exchanges, queues, bindings = declared.exchanges, declared.queues, declared.bindings
+        alternates = alternates_of(declared.definitions())
+        self._router = Router(exchanges.values(), queues, bindings.values(), alternates)
         gone = [queue for name, queue in self._queues.items() if name not in declared.queues]
-        for queue in gone:
-            del self._queues[queue.name]
-        for name, definition in declared.queues.items():
-            settings = policies.for_queue(definition)
+        for lost in gone:
+            del self._queues[lost.name]
+        settings = {name: policies.for_queue(queue) for name, queue in queues.items()}
+        for name, queue in queues.items():
             if name not in self._queues:
-                self._queues[name] = QueueModel(definition, settings, self._clock, bury=self._bury, unused=self._drop)
-            elif self._queues[name].settings != settings:
-                self._queues[name].configure(settings)
-        for queue in gone:
-            queue.lose()
+                self._queues[name] = QueueModel(queue, settings[name], self._clock, bury=self._bury, unused=self._drop)
+        # After all are there, since a lowered limit sends messages on to them.
+        for name, model in self._queues.items():
+            if model.settings != settings[name]:
+                model.configure(settings[name])
+        for lost in gone:
+            lost.lose()
 
     def _drop(self, queue: QueueModel) -> None:
         if self._queues.get(queue.name) is queue:
             self.delete_queue(queue.name)
 
     def _route(self, exchange: str, routing_key: str, message: Message) -> list[QueueModel]:
-        if not exchange:
-            queue = self._queues.get(routing_key)
-            return [] if queue is None else [queue]
-        known = self._routes.get((exchange, routing_key))
-        if known is not None:
-            return known
-        names, by_headers = self._router.queues(exchange, routing_key, message.headers)
-        queues = [self._queues[name] for name in names]
-        if not by_headers:
-            if len(self._routes) >= _REMEMBERED_ROUTES:
-                self._routes.clear()
-            self._routes[exchange, routing_key] = queues
-        return queues
+        return [self._queues[name] for name in self._router.route(exchange, routing_key, message.headers)]
 
     def _bury(self, queue: QueueModel, entry: Entry, reason: Reason) -> None:
         """Dead-letter in the order of deaths; a chain of queues that overflow into one another does not recurse."""

@@ -80,7 +80,7 @@ class QueueModel:
         """One message to be settled by its receiver, or None."""
         self._expire()
         delivery = self._gets.hand_over(self._backlog.pop()) if self._backlog.count else None
-        self._watch_head()
+        self._work()
         return delivery
 
     def purge(self) -> int:
