@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from weakref import WeakKeyDictionary
 
 import structlog
 
@@ -14,15 +15,21 @@ from pipeline.runtime.backoff import backoff_delay
 from pipeline.state.port import StateStore
 
 _log = structlog.get_logger()
+_connecting: WeakKeyDictionary[Broker | StateStore, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def connected(server: Broker | StateStore) -> None:
-    """Connect a server that does not answer; others may share it, and may have done so already. Raises Unreachable."""
-    try:
-        await server.ping()
-    except (Unreachable, StateUnavailable):
-        await server.connect()
-        await server.ping()
+    """Connect a server if it does not answer. Raises Unreachable.
+
+    A worker and sources in one process share it: the first to notice connects it, the others find it there.
+    """
+    lock = _connecting.setdefault(server, asyncio.Lock())
+    async with lock:
+        try:
+            await server.ping()
+        except (Unreachable, StateUnavailable):
+            await server.connect()
+            await server.ping()
 
 
 class Availability:

@@ -64,9 +64,7 @@ class Reporter:
             await asyncio.wait([self._writing])
 
     def _write(self) -> None:
-        self._timer, self._pending = None, False
-        record = self._record(Status.ANALYZING, "progress", {"message": self._message})
-        self._writing = asyncio.get_running_loop().create_task(record)
+        self._writing = asyncio.get_running_loop().create_task(self._record_latest())
         self._writing.add_done_callback(self._written)
 
     def _written(self, task: asyncio.Task[bool]) -> None:
@@ -81,6 +79,10 @@ class Reporter:
         self._timer = None
         if self._pending:
             self._write()
+
+    async def _record_latest(self) -> bool:
+        self._pending = False
+        return await self._record(Status.ANALYZING, "progress", {"message": self._message})
 
     async def _record(self, status: Status, type: str, data: Mapping[str, Any]) -> bool:
         update = Update(

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import structlog
 
 from pipeline.broker.port import Broker, Consumer, Delivery
-from pipeline.errors import NoSuchQueue, PipelineError, Unreachable
+from pipeline.errors import BrokerError, NoSuchQueue, PipelineError, Unreachable
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.backoff import backoff_delay
 
@@ -103,7 +103,7 @@ class Subscription:
         return sum(hold.count for hold in self._open.values())
 
     async def keep(self) -> None:
-        """Consume, for as long as this runs. Raises PipelineError if the queue is missing from the start."""
+        """Consume, for as long as this runs. Raises PipelineError if the queue cannot be consumed at first."""
         async with asyncio.TaskGroup() as retiring:
             while True:
                 consumer, hold = await self._consume()
@@ -142,18 +142,24 @@ class Subscription:
             self._holds.add(hold)
             try:
                 consumer = await self._subscribe(hold)
-            except (NoSuchQueue, Unreachable) as error:
-                if isinstance(error, NoSuchQueue) and not self.consuming.is_set():
-                    raise PipelineError(
-                        f"Queue {self._name!r} is not declared on the broker", fix="Run `pipeline apply`"
-                    ) from error
+            except BrokerError as error:
+                if not self.consuming.is_set():
+                    raise self._refused(error) from error
                 attempt += 1
-                if attempt == 1 and isinstance(error, NoSuchQueue):
-                    _log.error("queue has gone; waiting until it is there again", queue=self._name)
+                if attempt == 1:
+                    _log.error("a queue cannot be consumed; trying until it can", queue=self._name, reason=str(error))
+                await asyncio.sleep(backoff_delay(attempt))
+            except Unreachable:
+                attempt += 1
                 await asyncio.sleep(backoff_delay(attempt))
             else:
                 self._open[consumer] = hold
                 return consumer, hold
+
+    def _refused(self, error: BrokerError) -> PipelineError:
+        if isinstance(error, NoSuchQueue):
+            return PipelineError(f"Queue {self._name!r} is not declared on the broker", fix="Run `pipeline apply`")
+        return PipelineError(f"Queue {self._name!r} cannot be consumed: {error}")
 
     async def _subscribe(self, hold: Hold) -> Consumer:
         def on_delivery(delivery: Delivery) -> None:

@@ -170,7 +170,7 @@ class Worker:
         runs = {name: references(name, stage) for name, stage in stages.items()}
         steps = {name: compose(name, runs[name], resolve) for name in stages}
         for name, stage in stages.items():
-            taken = self._services.contracts.models({each for messages in stage.from_.values() for each in messages})
+            taken = self._services.contracts.models(each for messages in stage.from_.values() for each in messages)
             check(name, steps[name], taken, (BaseModel, Emit, Completed, Cancel))
         pooled = {name: (runs[name], stage.options) for name, stage in stages.items() if stage.executor == "process"}
         if pooled:
