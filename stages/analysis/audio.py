@@ -13,7 +13,7 @@ RATE = 22_050
 """Samples a second of everything that is analysed."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Audio:
     """Decoded audio and what was asked about it.
 

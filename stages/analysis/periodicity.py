@@ -8,7 +8,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from stages.analysis.onsets import FRAME_RATE
+from stages.analysis.surface import FRAME_RATE
 
 WINDOW_SECONDS = 12.0
 """Long enough for two bars of the slowest tempo, short enough that a drifting one is still one peak."""
@@ -17,6 +17,8 @@ _WINDOW = round(WINDOW_SECONDS * FRAME_RATE)
 _SIZE = 8192
 _NORMALISED_HZ = (0.6, 12.0)
 _OVERSAMPLING = 8
+# A steady tone ripples by less, a quiet onset stands out by ten times more.
+_FAINTEST_ONSET = 0.008
 
 Curve = NDArray[np.float64]
 
@@ -53,12 +55,13 @@ class Periodicity:
 
 def periodicity(curves: list[NDArray[np.float32]]) -> Periodicity | None:
     """Of the onset curves of all spans, each (2, frames); None where nothing begins."""
+    curves = [curve / curve[0].std() for curve in curves if curve[0].max() > _FAINTEST_ONSET]
     power = np.zeros((2, _SIZE // 2 + 1))
     for curve in curves:
         for start in range(0, max(1, curve.shape[1] - _WINDOW // 2), _WINDOW // 2):
             part = curve[:, start : start + _WINDOW]
             power += _power(part, _SIZE)
-    if not power[0].any():
+    if not curves:
         return None
     correlation = scipy.fft.irfft(power, axis=1)[:, : _SIZE // 2]
     taper = _taper_correlation(min(_WINDOW, max(curve.shape[1] for curve in curves)))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.stage import StageContext
 from stages.analysis.audio import Audio, Tempo
-from stages.analysis.onsets import onsets
 from stages.analysis.periodicity import Periodicity, periodicity
+from stages.analysis.surface import surfaces
 from stages.analysis.tempo_model import HARMONICS, LAGS, log_odds
 
 SLOWEST_BPM, FASTEST_BPM = 45.0, 225.0
@@ -22,7 +22,8 @@ _RELATED = (2.0, 1 / 2, 3 / 2, 2 / 3, 3.0, 1 / 3, 4 / 3, 3 / 4)
 _DIFFERENT = 0.025
 _REFINEMENT = np.exp(np.linspace(-0.03, 0.03, 481))
 _REFINED_HARMONICS = np.array([1.0, 2.0, 4.0])
-_FAINTEST_BEAT = 0.06
+# White noise repeats itself by chance: at most by 0.15 over 4 s, 0.09 over 12 s, 0.04 over 30 s.
+_FAINTEST_BEAT, _CHANCE = 0.06, 0.35
 _CLEAR_BEAT = 0.35
 _ALTERNATIVES = 3
 
@@ -45,19 +46,20 @@ def tempo(audio: Audio, context: StageContext) -> Tempo | None:
     context.progress(0.62, "tempo")
     if audio.analysed_seconds < SHORTEST_SECONDS:
         return None
-    repeating = periodicity([onsets(span) for span in audio.spans])
+    repeating = periodicity([surface.onsets for surface in surfaces(audio)])
     context.progress(0.76, "tempo")
     if repeating is None:
         return None
-    return _chosen(repeating)
+    faintest = max(_FAINTEST_BEAT, _CHANCE / audio.analysed_seconds**0.5)
+    return _chosen(repeating, faintest)
 
 
-def _chosen(repeating: Periodicity) -> Tempo | None:
+def _chosen(repeating: Periodicity, faintest: float) -> Tempo | None:
     bpms = np.array(_distinct(_fitted(bpm, repeating) for bpm in _candidates(repeating)))
     odds = log_odds(bpms, *features(bpms, repeating))
     ranked = np.argsort(odds)[::-1]
     clarity = float(repeating.correlation_at(60 / bpms[ranked[0]] * np.array([1.0, 2.0, 4.0]))[0].mean())
-    if clarity < _FAINTEST_BEAT:
+    if clarity < faintest:
         return None
     weights = np.exp(odds - odds[ranked[0]])
     certainty = float(1 / weights.sum())

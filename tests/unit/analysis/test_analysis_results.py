@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from stages.analysis import energy, key, tempo
 from stages.analysis.audio import RATE, Audio
@@ -77,6 +81,82 @@ def test_key_is_found_away_from_concert_pitch(composed, context):
     found = key(composed(112, "D major", "pop", tuning_cents=38.0), context)
     assert KEY_NAMES[found.index] == "D major"
     assert found.tuning_cents == pytest.approx(38, abs=8)
+
+
+def test_noise_has_energy_but_neither_tempo_nor_key(audio_of, context):
+    audio = audio_of(np.random.default_rng(1).normal(0, 0.1, 12 * RATE))
+    assert tempo(audio, context) is None
+    assert key(audio, context) is None
+    assert energy(audio, context).value > 0
+
+
+@pytest.mark.parametrize("hertz", [100.0, 440.0, 3000.0])
+def test_steady_tone_has_no_tempo_and_no_certain_key(hertz, audio_of, context):
+    audio = audio_of(0.5 * np.sin(2 * np.pi * hertz * np.arange(12 * RATE) / RATE))
+    assert tempo(audio, context) is None
+    found = key(audio, context)
+    assert found is None or found.confidence < 0.2
+
+
+@pytest.mark.parametrize("bpm", [60, 93.7, 120, 171])
+def test_metronome_has_a_tempo_but_no_key(bpm, audio_of, context):
+    samples = np.zeros(20 * RATE)
+    click = np.exp(-np.arange(300) / 40)
+    for start in np.arange(0.2, 19, 60 / bpm):
+        samples[round(start * RATE) :][: click.size] += click
+    found = tempo(audio_of(samples), context)
+    assert any(bpm == pytest.approx(other, rel=0.005) for other in (found.bpm, *found.alternatives))
+    assert key(audio_of(samples), context) is None
+
+
+def test_constant_offset_counts_as_silence(audio_of, context):
+    audio = audio_of(np.full(5 * RATE, 0.5))
+    assert (tempo(audio, context), key(audio, context), energy(audio, context)) == (None, None, None)
+
+
+def test_clip_too_short_for_a_tempo_still_has_energy(composed, context):
+    short = composed(120, "C major", "house", 3.0)
+    assert tempo(short, context) is None
+    assert energy(short, context) is not None
+
+
+def test_alternatives_differ_from_the_tempo_and_from_each_other(composed, context):
+    found = tempo(composed(138, "F# minor", "trance"), context)
+    tempos = sorted((found.bpm, *found.alternatives))
+    assert len(tempos) > 1
+    assert all(higher / lower > 1.02 for lower, higher in itertools.pairwise(tempos))
+
+
+def test_drum_and_bass_offers_half_its_tempo_as_an_alternative(composed, context):
+    found = tempo(composed(174, "G minor", "drum and bass"), context)
+    assert {round(bpm) for bpm in (found.bpm, *found.alternatives)} >= {87, 174}
+
+
+def test_tempo_joins_spans_that_lie_anywhere_in_the_file(composed, context):
+    whole = composed(112, "D major", "pop", 24.0).spans[0]
+    spans = (whole[: 9 * RATE], whole[round(13.13 * RATE) :])
+    found = tempo(Audio(spans, 300.0, frozenset(("bpm",))), context)
+    assert found.bpm == pytest.approx(112, rel=0.005)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), shape=st.sampled_from(["noise", "steps", "sparse", "huge", "tiny"]))
+def test_any_samples_give_values_within_their_range_or_none(seed, shape, audio_of, context):
+    rng = np.random.default_rng(seed)
+    samples = rng.normal(0, 0.2, int(rng.integers(RATE, 5 * RATE)))
+    if shape == "steps":
+        samples = np.sign(samples)
+    elif shape == "sparse":
+        samples[rng.random(samples.size) > 0.001] = 0
+    elif shape == "huge":
+        samples *= 1e6
+    elif shape == "tiny":
+        samples *= 1e-9
+    audio = audio_of(samples)
+    found = (tempo(audio, context), key(audio, context), energy(audio, context))
+    assert all(part is None or 0 <= part.confidence <= 1 for part in found)
+    assert found[0] is None or 45 <= found[0].bpm <= 225
+    assert found[2] is None or 0 <= found[2].value <= 1
 
 
 def test_silence_has_neither_tempo_nor_key_nor_energy(audio_of, context):
