@@ -69,7 +69,8 @@ def read_letter(delivery: Delivery, position: int, origin: str) -> DeadLetter:
     latest: Mapping[str, Any] = deaths[0] if deaths else {}
     exchange, routing_key = _first_published(delivery)
     code, reason = _broker_reason(latest)
-    ours = ERROR_CODE in headers or ERROR_CLASS in headers
+    # A retried message carries its last error: if it then dies in its queue at the broker's hand, that is the reason.
+    ours = bool(headers.keys() & {ERROR_CODE, ERROR_CLASS}) and _text(latest.get("queue", "")) != origin
     return DeadLetter(
         position=position,
         message_id=None if delivery.message.message_id is None else _text(delivery.message.message_id),

@@ -23,7 +23,7 @@ class Action(StrEnum):
 
 
 class Kind(StrEnum):
-    """In the order in which they are applied: nothing flows into a queue before its policy is there."""
+    """In the order in which they are listed."""
 
     EXCHANGE = "exchange"
     QUEUE = "queue"

@@ -83,7 +83,7 @@ def understood(policy: PolicyDefinition) -> bool:
 def _literal(pattern: str) -> str | None:
     """The only name that an anchored, escaped pattern matches (`^a\\.b$`: `a.b`); None for any other pattern."""
     match = _LITERAL.fullmatch(pattern)
-    return re.sub(r"\\(.)", r"\1", match[1]) if match else None
+    return re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL) if match else None
 
 
 def _attributes(before: Any, after: Any, names: Iterable[str]) -> tuple[Detail, ...]:

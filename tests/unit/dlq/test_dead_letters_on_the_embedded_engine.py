@@ -169,6 +169,15 @@ async def test_an_expired_message_is_shown_as_expired_with_its_origin(
     assert letter.failed_at == datetime.fromtimestamp(1_700_000_001, UTC)
 
 
+async def test_a_retried_message_that_expires_is_shown_as_expired_not_with_its_last_error(
+    broker: EmbeddedBroker, clock: ManualClock
+) -> None:
+    await broker.publish("", "work", Message(b"", message_id="late", headers={**_FAILED, ERROR_CODE: "TIMEOUT"}))
+    clock.advance(2)
+    (letter,) = await peek(broker, _WORK)
+    assert (letter.error_code, letter.message, letter.attempts) == ("EXPIRED", "file.analyze", 4)
+
+
 async def test_a_rejected_message_without_a_reason_is_shown_as_rejected(broker: EmbeddedBroker) -> None:
     await broker.publish("", "work", Message(b"", message_id=None))
     delivery = await broker.get("work")
