@@ -30,6 +30,8 @@ _BROKER_REASONS = {
     "delivery_limit": ("DELIVERY_LIMIT", "Returned to the queue more often than allowed"),
 }
 _DIED_WITH = frozenset({ATTEMPT, ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT})
+# Written by the broker, the counts on quorum queues: of the message's life until now, not of the one it begins.
+_BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 _TEXT_LIMIT = 500
 
 
@@ -100,16 +102,12 @@ def revived(delivery: Delivery, now: float) -> Message:
     headers = {
         name: value
         for name, value in delivery.message.headers.items()
-        if name not in _DIED_WITH and not _is_brokers_death(name)
+        if name not in _DIED_WITH and not name.startswith(_BROKER_HEADERS)
     }
     headers.setdefault(ORIGINAL_EXCHANGE, exchange)
     headers.setdefault(ORIGINAL_ROUTING_KEY, routing_key)
     headers[REPLAYED_AT] = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
     return replace(delivery.message, headers=headers, expiration_ms=None)
-
-
-def _is_brokers_death(header: str) -> bool:
-    return header == "x-death" or header.startswith(("x-first-death-", "x-last-death-"))
 
 
 def _deaths(headers: Mapping[str, Any]) -> list[Mapping[str, Any]]:
