@@ -118,10 +118,12 @@ class RabbitMQConsumer(Receiver):
 
     async def _end(self) -> None:
         channel, self._channel = self._channel, None
-        if channel is not None:
-            await self._link.close_channel(channel, self)
+        self._link.flush()
+        # Before the channel is closed: an ack sent on a closed one would cost the connection.
         self.end()
         self._ended(self)
+        if channel is not None:
+            await self._link.close_channel(channel, self)
 
 
 async def _not_reached(message: DeliveredMessage) -> None:

@@ -202,13 +202,15 @@ class RabbitMQBroker:
     async def _ask(self, question: Callable[[AbstractChannel], Awaitable[_T]]) -> _T:
         """One question after the other, on a channel that is opened again when an answer closed it."""
         async with self._control_lock:
+            link = self._link()
             if self._control is None:
-                self._control = await self._link().open_channel()
+                self._control = await link.open_channel()
             try:
                 return await answer(question(self._control))
             except BaseException:
-                control, self._control = self._control, None
-                await self._link().close_channel(control)
+                if self._control is not None:
+                    await link.close_channel(self._control)
+                self._control = None
                 raise
 
     def _link(self) -> Link:

@@ -50,9 +50,11 @@ class Getter(Receiver):
     async def close(self) -> None:
         """Return what is unsettled."""
         channel, self._channel = self._channel, None
+        self._link.flush()
+        # Before the channel is closed: an ack sent on a closed one would cost the connection.
+        self.lose(0, "closed")
         if channel is not None:
             await self._link.close_channel(channel, self)
-        self.lose(0, "closed")
 
     def lose(self, code: int, reason: str) -> None:
         """The connection or the channel is gone."""
