@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -63,6 +64,16 @@ class PrivateRabbitMQ:
         if self._node is not None:
             self._node.wait(timeout=30)
             self._node = None
+
+    def control(self, *arguments: str) -> str:
+        """What `rabbitmqctl` with these arguments prints; it takes a second or two. Raises ServerFailed."""
+        script = server_script()
+        command = [str(script.with_name("rabbitmqctl")) if script else "rabbitmqctl", *arguments]
+        environment = {**os.environ, **self._environment()}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise ServerFailed(f"rabbitmqctl {arguments[0]} failed: {done.stdout}{done.stderr}")
+        return done.stdout
 
     def close(self) -> None:
         """End everything and remove the data."""

@@ -190,9 +190,11 @@ async def engine(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixtur
             request.getfixturevalue("rabbitmq_url"), request.getfixturevalue("rabbitmq_management_url")
         )
     await made.broker.connect()
+    gc.freeze()  # what is there already need not be gone through
     yield made
     await made.close()
     gc.collect()  # futures that nobody looked at complain when they are collected
+    gc.unfreeze()
     records = [*caplog.get_records("call"), *caplog.get_records("teardown")]
     noise = [record.getMessage() for record in records if record.levelno >= logging.ERROR]
     assert not noise, noise
