@@ -16,6 +16,7 @@ from pipeline.messages.message import (
     ERROR_MESSAGE,
     ERROR_STAGE,
     FAILED_AT,
+    LAST_ERROR_CODE,
     MESSAGE_NAME,
     ORIGINAL_EXCHANGE,
     ORIGINAL_ROUTING_KEY,
@@ -29,7 +30,7 @@ _BROKER_REASONS = {
     "rejected": ("REJECTED", "Rejected by a consumer that gave no reason"),
     "delivery_limit": ("DELIVERY_LIMIT", "Returned to the queue more often than allowed"),
 }
-_DIED_WITH = frozenset({ATTEMPT, ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT})
+_DIED_WITH = frozenset({ATTEMPT, ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, LAST_ERROR_CODE})
 # Written by the broker, the counts on quorum queues: of the message's life until now, not of the one it begins.
 _BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 _TEXT_LIMIT = 500

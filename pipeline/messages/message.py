@@ -13,6 +13,7 @@ _NAMESPACE = uuid.UUID("9b1f1e4e-6c0a-5d0e-8f4b-7d6e2f1c3a55")
 # Headers of ours. They survive retries and dead letters; RabbitMQ's own `x-death` is reset by each republish.
 MESSAGE_NAME = "x-message-name"
 ATTEMPT = "x-attempt"
+LAST_ERROR_CODE = "x-last-error-code"  # why a message waits for its next attempt; the codes below are of dead letters
 ORIGINAL_EXCHANGE = "x-original-exchange"
 ORIGINAL_ROUTING_KEY = "x-original-routing-key"
 ERROR_CODE = "x-error-code"
