@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -52,7 +51,7 @@ class Attempt:
     @property
     def run(self) -> str:
         """The request that is worked on. A message that comes back from a dead-letter queue is a new one."""
-        message_id = self.message_id or self.envelope.message_id or str(uuid.uuid4())
+        message_id = self.message_id or self.envelope.message_id or self.owner
         headers = self.envelope.headers
         again = headers.get(REPLAYED_AT) or headers.get(FAILED_AT)
         return f"{message_id}@{again}" if again else message_id

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -13,6 +14,8 @@ from pipeline.broker.port import Broker
 from pipeline.errors import StateUnavailable, Unreachable
 from pipeline.runtime.backoff import backoff_delay
 from pipeline.state.port import StateStore
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 _connecting: WeakKeyDictionary[Broker | StateStore, asyncio.Lock] = WeakKeyDictionary()
@@ -66,6 +69,28 @@ class Availability:
     async def wait(self) -> None:
         """Until it answers."""
         await self._up.wait()
+
+    async def insist(self, operation: Callable[[], Awaitable[T]]) -> T:
+        """Do something that needs it; where it is away, wait, and do it again.
+
+        Raises: StateUnavailable if the operation fails although it answers.
+        """
+        while True:
+            try:
+                return await operation()
+            except StateUnavailable:
+                if await self.answers():
+                    raise
+                await self.wait()
+
+    async def answers(self) -> bool:
+        """Ask it; a server that does not answer is lost."""
+        try:
+            await self._server.ping()
+        except (StateUnavailable, Unreachable):
+            self.lost()
+            return False
+        return True
 
     async def lost_within(self, seconds: float) -> bool:
         """Wait until it is lost, or for so long; whether it is lost."""

@@ -13,6 +13,7 @@ from pipeline.messages.message import (
     ERROR_MESSAGE,
     ERROR_STAGE,
     FAILED_AT,
+    LAST_ERROR_CODE,
     MESSAGE_NAME,
     ORIGINAL_EXCHANGE,
     ORIGINAL_ROUTING_KEY,
@@ -23,11 +24,13 @@ from pipeline.messages.message import (
 )
 
 # Written by the broker. A copy in a republished message would be taken for the broker's own.
-_BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-")
+_BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
+# Of an earlier death, where a dead letter was put back by other means than a replay.
+_ERROR_HEADERS = frozenset({ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE})
 OWN_HEADERS = frozenset(
     {
         *(MESSAGE_NAME, ATTEMPT, ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, REPLAYED_AT, TRACEPARENT),
-        *(ERROR_CODE, ERROR_CLASS, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT),
+        *(ERROR_CODE, ERROR_CLASS, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, LAST_ERROR_CODE),
     }
 )
 _MAX_ATTEMPT = 1_000_000
@@ -57,18 +60,19 @@ def envelope_of(delivery: Delivery, queue: str) -> Envelope:
     )
 
 
-def headers_of_next_attempt(envelope: Envelope, attempt: int, error_code: str | None) -> dict[str, Any]:
+def headers_of_next_attempt(envelope: Envelope, attempt: int) -> dict[str, Any]:
     """Headers under which the same message is published again."""
-    headers = {key: value for key, value in envelope.headers.items() if not key.startswith(_BROKER_HEADERS)}
-    headers |= {
+    headers = {
+        key: value
+        for key, value in envelope.headers.items()
+        if not key.startswith(_BROKER_HEADERS) and key not in _ERROR_HEADERS
+    }
+    return headers | {
         MESSAGE_NAME: envelope.message,
         ATTEMPT: attempt,
         ORIGINAL_EXCHANGE: envelope.exchange,
         ORIGINAL_ROUTING_KEY: envelope.routing_key,
     }
-    if error_code is not None:
-        headers[ERROR_CODE] = error_code
-    return headers
 
 
 def headers_of_outputs(envelope: Envelope) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
 
 from pipeline.runtime.attempt import Attempt, Outcome
+from pipeline.runtime.availability import Availability
 from pipeline.runtime.failure import Failure
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.progress import Reporter
@@ -22,12 +24,21 @@ _log = structlog.get_logger()
 class Failing:
     """For one stage."""
 
-    def __init__(self, name: str, stage: Stage, retries: Retries, leases: Leases, progress: Progress) -> None:
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        retries: Retries,
+        leases: Leases,
+        progress: Progress,
+        state_up: Availability,
+    ) -> None:
         self._name = name
         self._stage = stage
         self._retries = retries
         self._leases = leases
         self._progress = progress
+        self._state_up = state_up
 
     async def settle(self, attempt: Attempt, failure: Failure) -> Outcome:
         """Publish the message to where it waits or rests, show that, and ack.
@@ -48,7 +59,8 @@ class Failing:
         if reporter is not None:
             message = f"{failure.reason}. Next attempt in {format_duration(delay)}"
             details = {"error_code": failure.error_code, "attempt": attempt.envelope.attempt}
-            await reporter.end(Status.RETRYING, "progress", {"message": message, "details": details})
+            data = {"message": message, "details": details}
+            await self._state_up.insist(partial(reporter.end, Status.RETRYING, "progress", data))
         attempt.delivery.ack()
         self._warn("delivery failed, it will be tried again", attempt, failure, delay=format_duration(delay))
 
@@ -68,7 +80,8 @@ class Failing:
             file_path = attempt.field("file_path")
             if file_path is not None:
                 details["file_path"] = file_path
-            await reporter.end(Status.FAILED, "error", {"error": failure.reason, "details": details})
+            data = {"error": failure.reason, "details": details}
+            await self._state_up.insist(partial(reporter.end, Status.FAILED, "error", data))
         if queue is not None:
             attempt.delivery.ack()
         else:

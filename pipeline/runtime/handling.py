@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
 from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
-from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable, Unreachable
+from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable
 from pipeline.runtime.attempt import Attempt, Outcome
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.cancellations import Cancellations
@@ -70,7 +71,9 @@ class Handler:
         self._services = services
         self._executor = executor
         self._emitter = Emitter(f"Stage {name}", stage.emits, services.contracts)
-        self._failing = Failing(name, stage, services.retries, services.leases, services.state.progress)
+        self._failing = Failing(
+            name, stage, services.retries, services.leases, services.state.progress, services.state_up
+        )
         self._running = RUNNING.labels(name)
         self._duration = DURATION.labels(name)
         self._outcomes = {outcome: DELIVERIES.labels(name, outcome.value) for outcome in Outcome}
@@ -105,14 +108,14 @@ class Handler:
             except WorkCancelled:
                 return await self._done(attempt, Outcome.CANCELLED)
             except StateUnavailable as error:
-                if not await self._state_answers():
+                if not await self._services.state_up.answers():
                     raise
                 failure = failure_of(error)
             except Exception as error:
                 failure = failure_of(error)
             return await self._failing.settle(attempt, failure)
         except StateUnavailable:
-            self._services.state_up.lost()
+            pass  # consumption is paused by now, and resumes when it answers
         except BrokerError as error:
             await self._hold(attempt, error)
         except Exception as error:
@@ -188,20 +191,22 @@ class Handler:
         for start in range(0, len(outgoing), _PUBLISHED_AT_ONCE):
             batch = outgoing[start : start + _PUBLISHED_AT_ONCE]
             for each in batch:
-                await publisher.announce(each)
+                if each.queued is not None:
+                    await self._services.state_up.insist(partial(publisher.announce, each))
             await publisher.send_all(batch)
 
     async def _write_state(self, work: Work, outputs: Outputs) -> None:
+        state, insist = self._services.state, self._services.state_up.insist
         for cancel in outputs.cancels:
-            await self._services.state.progress.cancel(cancel.recording_id, cancel.reason)
-        completed = outputs.completed
-        if completed is not None and work.reporter is not None:
+            await insist(partial(state.progress.cancel, cancel.recording_id, cancel.reason))
+        completed, reporter = outputs.completed, work.reporter
+        if completed is not None and reporter is not None:
             data = {**completed.extra, "results": dict(completed.results)}
-            await work.reporter.end(Status.COMPLETED, completed.type, data)
+            await insist(partial(reporter.end, Status.COMPLETED, completed.type, data))
 
     async def _done(self, attempt: Attempt, outcome: Outcome) -> Outcome:
         if attempt.claimed:
-            await self._services.leases.finish(attempt.owner)
+            await self._services.state_up.insist(partial(self._services.leases.finish, attempt.owner))
         attempt.delivery.ack()
         return outcome
 
@@ -226,13 +231,6 @@ class Handler:
                 queue=attempt.envelope.queue,
                 reason=str(error),
             )
-
-    async def _state_answers(self) -> bool:
-        try:
-            await self._services.state.ping()
-        except (StateUnavailable, Unreachable):
-            return False
-        return True
 
     def _reporter(self, attempt: Attempt, recording_id: str) -> Reporter:
         if attempt.work is not None:

@@ -13,7 +13,16 @@ from typing import Any
 
 from pipeline.broker.port import Broker
 from pipeline.errors import ErrorCode
-from pipeline.messages.message import ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, Envelope, Message
+from pipeline.messages.message import (
+    ERROR_CLASS,
+    ERROR_CODE,
+    ERROR_MESSAGE,
+    ERROR_STAGE,
+    FAILED_AT,
+    LAST_ERROR_CODE,
+    Envelope,
+    Message,
+)
 from pipeline.runtime.envelope import OWN_HEADERS, headers_of_next_attempt, republished
 from pipeline.runtime.failure import Failure
 from pipeline.topology.expand import retry_delays
@@ -46,7 +55,8 @@ class Retries:
         """What the policy says. A message that crashed its process twice is not given a third one."""
         delays = self._topology.retry_policy(stage).delays
         crashed_again = (
-            failure.error_code == ErrorCode.WORKER_CRASHED and envelope.headers.get(ERROR_CODE) == failure.error_code
+            failure.error_code == ErrorCode.WORKER_CRASHED
+            and envelope.headers.get(LAST_ERROR_CODE) == failure.error_code
         )
         if failure.permanent or crashed_again or envelope.attempt > len(delays):
             return DeadLetter(self._topology.dead_letter_queue(envelope.queue))
@@ -54,22 +64,23 @@ class Retries:
 
     def retry(self, envelope: Envelope, message: Message, delay: timedelta, failure: Failure) -> Awaitable[None]:
         """Put the message into the ladder for its next attempt. Raises Unroutable, NotConfirmed."""
-        headers = headers_of_next_attempt(envelope, envelope.attempt + 1, failure.error_code)
+        headers = headers_of_next_attempt(envelope, envelope.attempt + 1)
+        headers[LAST_ERROR_CODE] = failure.error_code
         return self._wait(envelope, message, headers, delay)
 
     def defer(self, envelope: Envelope, message: Message) -> Awaitable[None] | None:
         """Put the message into the shortest tier without counting an attempt; None where there are no tiers."""
         if self._shortest is None:
             return None
-        last_error = envelope.headers.get(ERROR_CODE)
-        headers = headers_of_next_attempt(envelope, envelope.attempt, last_error)
+        headers = headers_of_next_attempt(envelope, envelope.attempt)
         return self._wait(envelope, message, headers, self._shortest)
 
     def dead_letter(
         self, stage: str, envelope: Envelope, message: Message, queue: str, failure: Failure
     ) -> Awaitable[None]:
         """Put the message into a dead-letter queue, with the reason in its headers. Raises Unroutable, NotConfirmed."""
-        headers = headers_of_next_attempt(envelope, envelope.attempt, failure.error_code) | {
+        headers = headers_of_next_attempt(envelope, envelope.attempt) | {
+            ERROR_CODE: failure.error_code,
             ERROR_CLASS: failure.error_class,
             ERROR_MESSAGE: failure.reason,
             ERROR_STAGE: stage,
