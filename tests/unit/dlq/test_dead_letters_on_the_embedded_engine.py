@@ -359,6 +359,22 @@ async def test_a_message_that_the_broker_does_not_take_stays_with_its_reason(bro
     assert await _ids(broker, "work.dlq") == ["b"]
 
 
+async def test_a_message_whose_headers_can_not_be_sent_again_stays_and_the_rest_goes_on(broker: EmbeddedBroker) -> None:
+    await _bury(broker, "a", "b")
+    real_publish = broker.publish
+
+    def publish(exchange: str, routing_key: str, message: Message) -> Awaitable[None]:
+        if message.message_id == "a":
+            raise ValueError("the headers do not fit into a frame")
+        return real_publish(exchange, routing_key, message)
+
+    broker.publish = publish  # type: ignore[method-assign]
+    result = await replay(broker, _WORK)
+    assert result.replayed == 1
+    assert "do not fit into a frame" in result.failed[0][1]
+    assert await _ids(broker, "work.dlq") == ["a"]
+
+
 async def test_a_replay_to_a_queue_that_is_gone_touches_nothing(broker: EmbeddedBroker) -> None:
     await _bury(broker, "a")
     with pytest.raises(PipelineError, match='"gone" is not declared'):

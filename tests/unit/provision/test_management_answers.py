@@ -123,6 +123,7 @@ async def test_a_missing_vhost_is_named(status: str, reason: str) -> None:
         _always("200 OK", b'{"an": "object"}'),
         _always("200 OK", b"[1, 2]"),
         _always("200 OK", b'[{"name": "\xff"}]'),
+        _always("200 OK", b"[" * 100_000),
         _always("405 Method Not Allowed", b""),
         _always(
             "200 OK", gzip.compress(random.Random(1).randbytes(1000).hex().encode())[:500], "content-encoding: gzip"
@@ -138,6 +139,7 @@ async def test_a_missing_vhost_is_named(status: str, reason: str) -> None:
         "another document",
         "another list",
         "not UTF-8",
+        "a nesting without end",
         "405",
         "truncated gzip",
         "no gzip",
