@@ -301,6 +301,14 @@ async def test_a_replayed_foreign_message_keeps_where_it_was_first_published(
     assert delivery.message.headers[ORIGINAL_ROUTING_KEY] == "file.created"
 
 
+async def test_a_replayed_message_no_longer_carries_a_time_to_live_of_its_own(broker: EmbeddedBroker) -> None:
+    await broker.publish("", "work.dlq", Message(b"", message_id="a", expiration_ms=3_600_000))
+    assert (await replay(broker, _WORK)).replayed == 1
+    delivery = await broker.get("work")
+    assert delivery is not None
+    assert delivery.message.expiration_ms is None
+
+
 async def test_what_does_not_match_stays_in_its_order(broker: EmbeddedBroker) -> None:
     await _bury(broker, "a", "b", "c")
     await _bury(broker, "d", **{ERROR_CODE: "TIMEOUT"})

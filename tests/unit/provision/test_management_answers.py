@@ -151,6 +151,11 @@ async def test_what_is_not_a_management_api_is_told_as_such(reply: _Reply) -> No
     assert "RABBITMQ_MANAGEMENT_URL" in told.fix
 
 
+async def test_truncated_json_is_told_from_a_web_page() -> None:
+    assert "broken JSON" in (await _told(_always("200 OK", b"[{"))).what
+    assert "text/html" in (await _told(_always("200 OK", b"<html>", kind="text/html"))).what
+
+
 async def test_definitions_of_an_unknown_form_are_told_with_their_place() -> None:
     told = await _told(_always("200 OK", b'[{"name": "q", "source": "e", "destination": "q"}]'))
     assert "Not RabbitMQ definitions: " in told.what
