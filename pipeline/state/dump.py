@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.client import Pipeline
 
 Command = tuple[bytes | str | int, ...]
 
-_READ: dict[str, tuple[str, tuple[str | int, ...]]] = {
-    "string": ("GET", ()),
-    "hash": ("HGETALL", ()),
-    "set": ("SMEMBERS", ()),
-    "zset": ("ZRANGE", (0, -1, "WITHSCORES")),
-    "stream": ("XRANGE", ("-", "+")),
+_READ: dict[str, Callable[[Pipeline, bytes], object]] = {
+    "string": lambda pipe, key: pipe.get(key),
+    "hash": lambda pipe, key: pipe.hgetall(key),
+    "set": lambda pipe, key: pipe.smembers(key),
+    "zset": lambda pipe, key: pipe.zrange(key, 0, -1, withscores=True),
+    "stream": lambda pipe, key: pipe.xrange(key),
 }
 _FIELDS_PER_COMMAND = 1000
 
@@ -73,16 +74,15 @@ async def dump(client: Redis, keys: Sequence[bytes]) -> list[Entry | None]:
     """
     async with client.pipeline(transaction=False) as pipe:
         for key in keys:
-            pipe.execute_command("TYPE", key)
+            pipe.type(key)
         kinds = [_text(each) for each in await pipe.execute()]
     present = [(key, kind) for key, kind in zip(keys, kinds, strict=True) if kind != "none"]
     async with client.pipeline(transaction=True) as pipe:
         for key, kind in present:
             if kind not in _READ:
                 raise ValueError(f"{_text(key)} is of the type {kind}, which cannot be dumped")
-            command, args = _READ[kind]
-            pipe.execute_command(command, key, *args)
-            pipe.execute_command("PTTL", key)
+            _READ[kind](pipe, key)
+            pipe.pttl(key)
         answers = await pipe.execute() if present else []
     now = round(time.time() * 1000)
     entries: dict[bytes, Entry] = {}

@@ -124,7 +124,7 @@ class EmbeddedStore(Store):
             except asyncio.CancelledError:
                 await writing
                 raise
-        except (OSError, ValueError, *FAILURES) as error:
+        except FAILURES as error:
             reason = str(error) or type(error).__name__
             log.error("state not saved", path=str(path), reason=reason)  # noqa: TRY400 no traceback for a full disk
 

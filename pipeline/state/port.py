@@ -104,7 +104,7 @@ class Progress(Protocol):
         ...
 
     async def cancel(self, recording_id: str, reason: str) -> Event | None:
-        """End the current run, and earlier ones that have not ended, as cancelled; None if it has ended or is unknown."""
+        """End the current run and earlier unfinished ones as cancelled; None if it has ended or there is none."""
         ...
 
     def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import pytest
 from redis.asyncio import Redis
@@ -21,60 +22,51 @@ from pipeline.state.store import RedisStore, Store
 class Engine(Protocol):
     """Makes stores on one database."""
 
-    name: str
-
     def __call__(self, *, retention_s: float = 600.0) -> Store: ...
+
+    async def clear(self) -> None:
+        """Remove what the stores have written."""
 
 
 class _Embedded:
-    name = "embedded"
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def __call__(self, *, retention_s: float = 600.0) -> Store:
         return EmbeddedStore(self._folder, "test", retention_s=retention_s)
 
+    async def clear(self) -> None:
+        shutil.rmtree(self._folder)
+
 
 class _Redis:
-    name = "redis"
-
     def __init__(self, url: str) -> None:
         self._url = url
-        self.prefix = f"test-{uuid.uuid4().hex}"
+        self._prefix = f"test-{uuid.uuid4().hex}"
 
     def __call__(self, *, retention_s: float = 600.0) -> Store:
-        return RedisStore(self._url, self.prefix, retention_s=retention_s)
+        return RedisStore(self._url, self._prefix, retention_s=retention_s)
 
-
-async def _remove_keys(url: str, prefix: str) -> None:
-    async with Redis.from_url(url, protocol=2) as client:
-        async for keys in scan(client, f"{prefix}:"):
-            await client.delete(*keys)
-
-
-@asynccontextmanager
-async def _engine(name: str, request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[Engine]:
-    if name == "embedded":
-        yield _Embedded(folder)
-    else:
-        url = request.getfixturevalue("redis_url")
-        engine = _Redis(url)
-        try:
-            yield engine
-        finally:
-            await _remove_keys(url, engine.prefix)
+    async def clear(self) -> None:
+        async with Redis.from_url(self._url, protocol=2) as client:
+            async for keys in scan(client, f"{self._prefix}:"):
+                await client.delete(*keys)
 
 
 @pytest.fixture(params=["embedded", pytest.param("redis", marks=pytest.mark.redis)])
-def engine_name(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def new_engine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Engine]:
+    """Makes engines that are empty; clear them."""
+    if request.param == "embedded":
+        return lambda: _Embedded(Path(tempfile.mkdtemp(dir=tmp_path)))
+    url = request.getfixturevalue("redis_url")
+    return lambda: _Redis(url)
 
 
 @pytest.fixture
-async def engine(engine_name: str, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Engine]:
-    async with _engine(engine_name, request, tmp_path) as engine:
-        yield engine
+async def engine(new_engine: Callable[[], Engine]) -> AsyncIterator[Engine]:
+    engine = new_engine()
+    yield engine
+    await engine.clear()
 
 
 @pytest.fixture
@@ -87,13 +79,15 @@ async def store(engine: Engine) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def fresh_engine(engine_name: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """For property tests: a context with an empty engine, as often as it is entered."""
+def until() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Wait for a condition that can only be asked for, at most 20 s."""
 
-    def enter() -> Any:
-        return _engine(engine_name, request, tmp_path_factory.mktemp("state"))
+    async def wait(holds: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(20):
+            while not await holds():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
 
-    return enter
+    return wait
 
 
 class Listener:
