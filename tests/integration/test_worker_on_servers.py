@@ -284,7 +284,7 @@ async def test_a_message_goes_through_a_stage(shop: Shop) -> None:
     await shop.publish({"number": 7}, id="one", correlation_id="c")
     message = await shop.take("answers")
     assert json.loads(message.body) == {"number": 7}
-    assert message.message_id == derive_message_id("one", "Stage work", 0)
+    assert message.message_id == derive_message_id("one", "work", 0)
     assert message.correlation_id == "c"
     await shop.stop()
     assert await shop.depth("orders") == 0

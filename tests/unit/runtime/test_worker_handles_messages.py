@@ -42,7 +42,7 @@ async def test_an_output_is_published_as_the_topology_says_and_then_the_input_is
     await rig.publish({"number": 41, "correlation_id": "c1"}, headers=trace)
     message = await rig.take("answers")
     assert json.loads(message.body) == {"number": 42}
-    assert message.message_id == derive_message_id("id1", "Stage work", 0)
+    assert message.message_id == derive_message_id("id1", "work", 0)
     assert message.priority == 4
     assert message.correlation_id == "c1"
     assert message.headers == {MESSAGE_NAME: "answer", TRACEPARENT: "00-trace"}
@@ -73,7 +73,7 @@ async def test_the_bodys_message_id_serves_where_the_property_is_missing(rig: Ri
     await rig.start(answer)
     for _ in range(2):
         await rig.publish({"message_id": "in the body"}, id=None)
-    assert (await rig.take("answers")).message_id == derive_message_id("in the body", "Stage work", 0)
+    assert (await rig.take("answers")).message_id == derive_message_id("in the body", "work", 0)
     assert await rig.stop() == 0
     assert await rig.depth("answers") == 0
 

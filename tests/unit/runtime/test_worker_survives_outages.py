@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pipeline.errors import PipelineError, StateUnavailable, Unreachable
 from pipeline.messages.message import ATTEMPT
@@ -43,19 +44,18 @@ def answer(order: Order) -> Answer:
 class FlakyStore(EmbeddedStore):
     """A store whose server can be unplugged."""
 
-    away = False
+    refused = 0
 
     def unplug(self) -> None:
-        self.away = True
         link: Any = self.link
         link.read = link.write = link.ask = link.ask_many = self._refuse
 
     def plug_in(self) -> None:
-        self.away = False
         for name in ("read", "write", "ask", "ask_many"):
             delattr(self.link, name)
 
     async def _refuse(self, *_: Any) -> Any:
+        self.refused += 1
         raise StateUnavailable("unplugged")
 
 
@@ -81,6 +81,22 @@ def test_steps_that_do_not_fit_the_messages_are_an_error_before_anything_starts(
 
     with pytest.raises(PipelineError, match="takes str, but message order is Order"):
         rig.worker(takes_text)
+
+
+def test_a_last_step_that_gives_what_the_stage_does_not_emit_is_an_error_before_anything_starts(rig: Rig) -> None:
+    def gives_order(order: Order) -> Order:
+        return order
+
+    with pytest.raises(
+        PipelineError, match="step0 is the last one and gives Order, which is not a message it may emit"
+    ):
+        rig.worker(gives_order)
+
+
+def test_a_tracked_field_that_the_messages_do_not_have_is_an_error_before_anything_starts(rig: Rig) -> None:
+    rig.change(track="recordingid")
+    with pytest.raises(PipelineError, match=r"order has no field 'recordingid' \(stages\.work\.track\)"):
+        rig.worker(answer)
 
 
 async def test_messages_that_were_taken_but_not_settled_run_once_after_the_broker_comes_back(rig: Rig) -> None:
@@ -111,6 +127,61 @@ async def _ready(rig: Rig) -> bool:
     except Unreachable:
         return False
     return True
+
+
+async def test_a_failure_after_the_connection_was_lost_is_left_to_the_redelivery(rig: Rig) -> None:
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    attempts: list[int] = []
+
+    async def steps(order: Order, context: Any) -> Answer:
+        attempts.append(context.envelope.attempt)
+        if len(attempts) == 1:
+            reached.set()
+            await go_on.wait()
+            raise ConnectionError
+        return Answer(number=order.number)
+
+    await rig.start(steps)
+    await rig.publish({"number": 1})
+    await reached.wait()
+    await rig.broker.close()
+    await eventually(lambda: _waits_elsewhere(rig))
+    go_on.set()
+    while not await rig.depth("answers"):
+        rig.clock.advance(5)
+        await asyncio.sleep(0.01)
+    assert attempts == [1, 1]
+    assert await rig.stop() == 0
+
+
+async def _waits_elsewhere(rig: Rig) -> bool:
+    """The copy that was delivered again waits until the first one's lease is given back."""
+    return await _ready(rig) and await rig.depth("test.retry.5s") > 0
+
+
+async def test_an_outage_is_logged_once_and_so_is_its_end(rig: Rig) -> None:
+    store: Any = rig.state
+    with capture_logs() as logs:
+        await rig.start(answer)
+        store.unplug()
+        for number in range(5):
+            await rig.publish({"number": number}, id=f"id{number}")
+        await eventually(lambda: _consumers_are(rig, 0))
+        asked = store.refused
+        await eventually(lambda: store.refused >= asked + 3)
+        store.plug_in()
+        for _ in range(5):
+            await rig.take("answers")
+    told = [entry for entry in logs if entry["log_level"] in ("error", "warning")]
+    assert [entry["event"] for entry in told] == [
+        "The state store does not answer; trying again until it does",
+        "The state store answers again",
+    ]
+    assert "unplugged" in told[0]["reason"]
+
+
+async def _consumers_are(rig: Rig, count: int) -> bool:
+    return (await rig.broker.depth("the.orders")).consumers == count
 
 
 async def test_a_queue_that_vanishes_and_comes_back_is_consumed_again(rig: Rig) -> None:
