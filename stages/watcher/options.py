@@ -30,7 +30,7 @@ class WatchOptions(BaseModel):
     )
     polling: bool = Field(default=False, description="For network file systems: look at every file, again and again")
     poll_interval: float = Field(default=5.0, ge=0.05, le=86_400)
-    rescan: float = Field(default=900.0, ge=1, le=86_400, description="Between looks at every file when not polling")
+    rescan: float = Field(default=900.0, ge=0.05, le=86_400, description="Between looks at every file when not polling")
     root_check: float = Field(default=2.0, ge=0.05, le=3600, description="Between looks whether the folders are there")
     readers: int = Field(default=min(4, os.cpu_count() or 1), ge=1, le=64, description="Files hashed at once")
     max_hints: int = Field(

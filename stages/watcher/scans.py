@@ -118,10 +118,10 @@ class Scans:
 
     def _admit(self, path: str, look: Look) -> None:
         self._tracker.admit(path, look)
+        if self._group_bytes + look.size > _GROUP_BYTES or len(self._group) >= _GROUP_FILES:
+            self._close_group()
         self._group.append(path)
         self._group_bytes += look.size
-        if len(self._group) >= _GROUP_FILES or self._group_bytes >= _GROUP_BYTES:
-            self._close_group()
 
     def _close_group(self) -> None:
         if self._group:
@@ -140,3 +140,5 @@ class Scans:
             )
         if scan.arriving:
             self._log.info("scanned", folder=shown(scan.root), taken_in=self._taken_in)
+        else:
+            self._log.debug("looked at every file again", folder=shown(scan.root))

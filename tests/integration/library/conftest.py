@@ -75,8 +75,12 @@ class Watching:
 
     async def everything_before(self, sentinel: Path) -> None:
         """Wait until what has been done so far must have been announced, by way of a new file."""
-        sentinel.write_bytes(sentinel.name.encode())
+        await asyncio.to_thread(sentinel.write_bytes, sentinel.name.encode())
         await self.event("file.created", sentinel)
+
+    def rescanned(self) -> int:
+        """How often every file has been looked at since the first scan."""
+        return sum(event == "looked at every file again" for _, event, _ in self.log.lines)
 
     def told(self) -> list[tuple[str, str]]:
         """Message names without `file.`, and names of files."""
