@@ -1,50 +1,39 @@
-"""Watching folders with the operating system's help: watchdog's threads turn its events into hints.
+"""Watching folders with the kernel's help: a thread turns inotify's events into hints.
 
-Two things that watchdog keeps to itself would lose changes for good, so its inotify reader is extended to tell
-of them: the kernel's queue overflowed; a folder below the root could not be watched because the limit is reached.
+The inotify of Linux is asked directly. watchdog, on which this was built first, loses changes for good when folders
+are moved in and out, says nothing when the kernel's queue overflows, and nothing when folders below the root cannot
+be watched. Source: inotify(7).
 """
 
 from __future__ import annotations
 
-import contextlib
+import ctypes
 import errno
-import logging
 import os
+import select
+import struct
 import sys
-import warnings
+import threading
 from collections.abc import Callable
-from typing import Any
 
-from watchdog.events import (
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-    FileSystemEvent,
-    FileSystemEventHandler,
-)
-from watchdog.observers.api import BaseObserver, ObservedWatch
-
+from stages.watcher.folders import is_inside
 from stages.watcher.hints import Hints, Touch
 
-_FILTER: list[type[FileSystemEvent]] = [
-    DirCreatedEvent,
-    DirDeletedEvent,
-    DirMovedEvent,
-    FileAttribEvent,
-    FileClosedEvent,
-    FileCreatedEvent,
-    FileDeletedEvent,
-    FileModifiedEvent,
-    FileMovedEvent,
-]
+_MODIFY, _ATTRIB, _CLOSE_WRITE = 0x002, 0x004, 0x008
+_MOVED_FROM, _MOVED_TO, _CREATE, _DELETE, _DELETE_SELF, _MOVE_SELF = 0x040, 0x080, 0x100, 0x200, 0x400, 0x800
+_UNMOUNT, _OVERFLOW, _IGNORED = 0x2000, 0x4000, 0x8000
+_ONLYDIR, _DONT_FOLLOW, _EXCL_UNLINK, _ISDIR = 0x0100_0000, 0x0200_0000, 0x0400_0000, 0x4000_0000
+
+_EVENTS = _MODIFY | _ATTRIB | _CLOSE_WRITE | _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
+_MASK = _EVENTS | _ONLYDIR | _DONT_FOLLOW | _EXCL_UNLINK
+_ROOT_IS_AFFECTED = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
+
+_HEADER = struct.Struct("iIII")
+_READ_BYTES = 256 * 1024
+_COOKIES_KEPT = 1000
 _LIMITS = frozenset({errno.ENOSPC, errno.EMFILE})
-_STOPPING_S = 2.0
+
+AVAILABLE = sys.platform == "linux"
 
 OnLimit = Callable[[], None]
 
@@ -55,110 +44,155 @@ def is_limit(error: OSError) -> bool:
 
 
 class Observation:
-    """Observes folders, recursively, until stopped. Its methods block briefly: call them in a thread.
+    """Observes folders with all that is below them, until stopped. Its methods block: call them in a thread.
+
+    A folder is watched before it is looked into, and a hint to look into it follows, so nothing is missed that
+    happens meanwhile. A folder that is moved loses its watches and gets new ones under its new path.
 
     Args:
         hints: receives what happens.
+        covers: whether files in a folder may be wanted; others are not watched.
         on_limit: called from a thread when a folder could not be watched: hints are incomplete from then on.
-    Raises: OSError where the system offers no further watch (see `is_limit`).
+    Raises: OSError where the system offers none (see `is_limit`).
     """
 
-    def __init__(self, hints: Hints, on_limit: OnLimit) -> None:
-        self._handler = _Handler(hints)
-        self._watches: dict[str, ObservedWatch] = {}
-        self._observer, self._stop_reading = _observer(hints, on_limit)
-        self._observer.start()
+    def __init__(self, hints: Hints, covers: Callable[[str], bool], on_limit: OnLimit) -> None:
+        self._hints = hints
+        self._covers = covers
+        self._on_limit = on_limit
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = self._checked(self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._stopping = os.eventfd(0, os.EFD_CLOEXEC)
+        self._lock = threading.RLock()
+        self._roots: set[str] = set()
+        self._paths: dict[int, str] = {}
+        self._departures: dict[int, str] = {}
+        self._reader = threading.Thread(target=self._run, name="watcher-observe", daemon=True)
+        self._reader.start()
 
     def add(self, root: str) -> None:
         """Observe a folder, anew if it was observed before. Raises OSError if it cannot be."""
-        self.remove(root)
-        self._watches[root] = self._observer.schedule(self._handler, root, recursive=True, event_filter=_FILTER)
+        with self._lock:
+            self.remove(root)
+            self._watch(root)
+            self._roots.add(root)
+            self._watch_below(root)
 
     def remove(self, root: str) -> None:
-        watch = self._watches.pop(root, None)
-        if watch is not None:
-            with contextlib.suppress(KeyError):  # it has stopped by itself, or see _Reader
-                self._observer.unschedule(watch)
+        """Observe it no longer."""
+        with self._lock:
+            self._roots.discard(root)
+            self._unwatch(root)
 
     def stop(self) -> None:
-        try:
-            self._observer.stop()
-            self._observer.join(_STOPPING_S)
-        except KeyError:  # see _Reader: its threads are daemons, and end with the process
-            logging.getLogger(__name__).debug("watchdog could not stop its threads")
-        finally:
-            self._stop_reading()
+        """End the thread, and all watches with it."""
+        os.eventfd_write(self._stopping, 1)
+        self._reader.join()
+        os.close(self._descriptor)
+        os.close(self._stopping)
 
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        poll.register(self._stopping, select.POLLIN)
+        while self._stopping not in (ready := [descriptor for descriptor, _ in poll.poll()]):
+            if self._descriptor in ready:
+                self._take(os.read(self._descriptor, _READ_BYTES))
 
-class _Handler(FileSystemEventHandler):
-    def __init__(self, hints: Hints) -> None:
-        self._hints = hints
+    def _take(self, events: bytes) -> None:
+        offset = 0
+        while offset < len(events):
+            watch, mask, cookie, length = _HEADER.unpack_from(events, offset)
+            offset += _HEADER.size
+            name = os.fsdecode(events[offset : offset + length].rstrip(b"\0"))
+            offset += length
+            with self._lock:
+                self._happened(watch, mask, cookie, name)
 
-    def dispatch(self, event: FileSystemEvent) -> None:
-        path = os.fsdecode(event.src_path)
-        match event:
-            case DirMovedEvent():
-                self._hints.folder(path)
-                self._hints.folder(os.fsdecode(event.dest_path))
-            case DirCreatedEvent() | DirDeletedEvent():
-                self._hints.folder(path)
-            case FileMovedEvent():
-                self._hints.moved(path, os.fsdecode(event.dest_path))
-            case FileClosedEvent():
+    def _happened(self, watch: int, mask: int, cookie: int, name: str) -> None:
+        if mask & _OVERFLOW:
+            self._begin_anew()
+            return
+        folder = self._paths.get(watch)
+        if folder is None:
+            return
+        if mask & _IGNORED:
+            del self._paths[watch]
+        if not name:
+            if folder in self._roots and mask & _ROOT_IS_AFFECTED:
+                self._hints.folder(folder)
+        elif mask & _ISDIR:
+            self._folder_happened(os.path.join(folder, name), mask)
+        else:
+            self._file_happened(os.path.join(folder, name), mask, cookie)
+
+    def _folder_happened(self, path: str, mask: int) -> None:
+        if mask & _MOVED_FROM:
+            self._unwatch(path)
+        elif mask & (_CREATE | _MOVED_TO):
+            self._watch_below(path, including=True)
+        if mask & (_MOVED_FROM | _MOVED_TO | _CREATE | _DELETE):
+            self._hints.folder(path)
+
+    def _file_happened(self, path: str, mask: int, cookie: int) -> None:
+        if mask & _MOVED_FROM:
+            if len(self._departures) >= _COOKIES_KEPT:
+                self._departures.clear()
+            self._departures[cookie] = path
+            self._hints.touch(path, Touch.SEEN)
+        elif mask & _MOVED_TO:
+            old = self._departures.pop(cookie, None)
+            if old is None:
                 self._hints.touch(path, Touch.CLOSED)
-            case FileModifiedEvent():
-                self._hints.touch(path, Touch.WRITTEN)
-            case _:
-                self._hints.touch(path, Touch.SEEN)
+            else:
+                self._hints.moved(old, path)
+        elif mask & _CLOSE_WRITE:
+            self._hints.touch(path, Touch.CLOSED)
+        else:
+            self._hints.touch(path, Touch.WRITTEN if mask & _MODIFY else Touch.SEEN)
 
+    def _begin_anew(self) -> None:
+        """Watch what is there now, after events were lost: folders may have come, gone and moved unseen."""
+        before, self._paths = self._paths, {}
+        for root in self._roots:
+            self._watch_below(root, including=True)
+        for watch in before.keys() - self._paths.keys():
+            self._libc.inotify_rm_watch(self._descriptor, watch)
+        self._departures.clear()
+        self._hints.lose()
 
-if sys.platform == "linux":
-    from watchdog.observers.inotify import InotifyEmitter
-    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
-
-    class _Reader(InotifyFD):
-        """watchdog's reader of inotify events, which also tells what got lost.
-
-        A folder moved out of the tree stays watched under its old path. Once that path exists anew, watchdog
-        loses count and raises KeyError, which would end the reading thread without a word.
-        """
-
-        def __init__(self, hints: Hints, on_limit: OnLimit) -> None:
-            super().__init__()
-            self._hints = hints
-            self._on_limit = on_limit
-
-        def handle_event(self, event: InotifyEvent) -> None:
+    def _watch_below(self, folder: str, *, including: bool = False) -> None:
+        pending = [folder]
+        while pending:
+            here = pending.pop()
+            if including or here != folder:
+                if not self._covers(here):
+                    continue
+                try:
+                    self._watch(here)
+                except OSError as error:
+                    if is_limit(error):
+                        self._on_limit()
+                        return
+                    continue  # it has gone again, or may not be read
             try:
-                super().handle_event(event)
-            except KeyError:
-                self._hints.lose()
-            if event.is_queue_overflow:
-                self._hints.lose()
+                with os.scandir(here) as entries:
+                    pending += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue
 
-        def add_callback(self, *arguments: Any, **named: Any) -> Any:
-            try:
-                return super().add_callback(*arguments, **named)
-            except OSError as error:
-                if is_limit(error):
-                    self._on_limit()
-                raise
+    def _watch(self, folder: str) -> None:
+        """The kernel gives a folder that is watched already the same number, so that its path becomes this one."""
+        found = self._checked(self._libc.inotify_add_watch(self._descriptor, os.fsencode(folder), _MASK))
+        self._paths[found] = folder
 
-    def _observer(hints: Hints, on_limit: OnLimit) -> tuple[BaseObserver, Callable[[], None]]:
-        # A folder that was moved out and in again is watched already, which is what we want.
-        warnings.filterwarnings("ignore", message="Callback with id", category=RuntimeWarning)
-        reader = _Reader(hints, on_limit)
-        reader.start()
+    def _unwatch(self, folder: str) -> None:
+        for watch in [watch for watch, path in self._paths.items() if is_inside(path, folder)]:
+            del self._paths[watch]
+            self._libc.inotify_rm_watch(self._descriptor, watch)
 
-        def stop() -> None:
-            reader.stop()
-            reader.join(_STOPPING_S)
-
-        return BaseObserver(InotifyEmitter, inotify_fd=reader), stop
-
-else:
-
-    def _observer(hints: Hints, on_limit: OnLimit) -> tuple[BaseObserver, Callable[[], None]]:
-        from watchdog.observers import Observer
-
-        return Observer(), lambda: None
+    def _checked(self, answer: int) -> int:
+        if answer < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+        return answer

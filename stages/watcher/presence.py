@@ -9,10 +9,10 @@ from pipeline.stage import Logger
 from stages.fingerprint import Look
 from stages.watcher.folders import UNSEEN, Folders, shown
 from stages.watcher.hints import Hints
-from stages.watcher.observation import Observation, OnLimit, is_limit
+from stages.watcher.observation import AVAILABLE, Observation, OnLimit, is_limit
 from stages.watcher.options import WatchOptions
 
-Observe = Callable[[Hints, OnLimit], Observation]
+Observe = Callable[[Hints, Callable[[str], bool], OnLimit], Observation]
 
 _LIMIT_FIX = "sudo sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024, then start again"
 
@@ -27,7 +27,7 @@ class Presence:
     def __init__(
         self, folders: Folders, hints: Hints, options: WatchOptions, log: Logger, observe: Observe = Observation
     ) -> None:
-        self.polling = options.polling
+        self.polling = options.polling or not AVAILABLE
         self._folders = folders
         self._hints = hints
         self._options = options
@@ -97,7 +97,9 @@ class Presence:
         """Observe a folder; False if it has just gone again."""
         try:
             if self._observation is None:
-                self._observation = await asyncio.to_thread(self._observe, self._hints, self._on_limit)
+                self._observation = await asyncio.to_thread(
+                    self._observe, self._hints, self._folders.covers, self._on_limit
+                )
             await asyncio.to_thread(self._observation.add, root)
         except OSError as error:
             if not is_limit(error):

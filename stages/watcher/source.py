@@ -33,11 +33,14 @@ async def watch(context: SourceContext) -> AsyncIterator[Emit]:
 
     Raises: PipelineError for wrong options.
     """
-    watcher = Watcher(context.roots, WatchOptions.read(context.options), context.log)
+    watcher, caught_up = Watcher(context.roots, WatchOptions.read(context.options), context.log), False
     try:
         while not context.stopping:
             for message in await watcher.step():
                 yield message
+            if not caught_up and watcher.caught_up:
+                context.caught_up()
+                caught_up = True
             await watcher.rest()
     finally:
         await watcher.close()
@@ -85,6 +88,11 @@ class Watcher:
         changes += await self._take_results(now)
         self._feed_readers()
         return [self._reports.message(change) for change in changes]
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that was there when watching began has been announced."""
+        return not self._scans.active and not self._tracker.is_discovering
 
     async def rest(self) -> None:
         """Wait until there may be something to do, a quarter of a second at most."""

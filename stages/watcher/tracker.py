@@ -102,6 +102,12 @@ class Tracker:
         """Whether a path is going to be looked at or is being read."""
         return path in self._pending or path in self._reading
 
+    @property
+    def is_discovering(self) -> bool:
+        """Whether a file that was there when watching began is still awaited."""
+        awaited = (*self._pending.values(), *self._reading.values())
+        return any(candidate.discovered for candidate in awaited)
+
     def admit(self, path: str, look: Look) -> None:
         """Read a file that was there when watching began and has been finished long since; the caller does it."""
         self._reading[path] = Candidate(0.0, look, discovered=True)

@@ -56,7 +56,9 @@ class Watching:
                         self._task.result()
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            pytest.fail(f"not within {DEADLINE_S} s; announced: {self.told()}; logged: {self.log.lines}")
+            pytest.fail(
+                f"not within {DEADLINE_S} s; announced at last: {self.told()[-40:]}; logged: {self.log.lines[-10:]}"
+            )
 
     async def observing(self) -> None:
         """Wait until the first scan is over, so that whatever happens from now on is a change."""

@@ -1,23 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import errno
 import os
 import random
 import shutil
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from watchdog.observers import inotify_c
 
 from pipeline.errors import PipelineError
 from stages.watcher import watch
-from stages.watcher.hints import Hints
 from stages.watcher.observation import Observation
 
 Start = Callable[..., Any]
@@ -126,33 +123,38 @@ async def test_polling_pairs_renames_and_notices_changes(music: Path, start_watc
     await watching.event("file.deleted", music / "b.mp3")
 
 
-def limited(hints: Hints, on_limit: Callable[[], None]) -> Observation:
-    raise OSError(errno.EMFILE, "inotify instance limit reached")
+class NoInstance(Observation):
+    def __init__(self, *arguments: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+class NoDeepWatch(Observation):
+    def _watch(self, folder: str) -> None:
+        if "deep" in folder:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super()._watch(folder)
+
+
+class Overflowing(Observation):
+    """Loses what happens to one file, as the kernel does when its queue is full."""
+
+    def _happened(self, watch: int, mask: int, cookie: int, name: str) -> None:
+        lost = name == "song.mp3"
+        super()._happened(-1 if lost else watch, 0x4000 if lost else mask, cookie, "" if lost else name)
 
 
 async def test_limit_of_watches_is_an_error_with_its_fix_and_falls_back_to_polling(
     music: Path, start_watching: Start
 ) -> None:
-    watching = start_watching(observe=limited, poll_interval=0.1)
+    watching = start_watching(observe=NoInstance, poll_interval=0.1)
     await watching.observing()
     assert next(values["fix"] for level, _, values in watching.log.lines if level == "error").startswith("sudo sysctl")
     (music / "song.mp3").write_bytes(b"sound")
     await watching.event("file.created", music / "song.mp3")
 
 
-async def test_limit_reached_in_a_folder_below_falls_back_to_polling_too(
-    music: Path, start_watching: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add = inotify_c.inotify_add_watch
-
-    def full(descriptor: int, path: bytes, mask: int) -> int:
-        if b"deep" in path:
-            ctypes.set_errno(errno.ENOSPC)
-            return -1
-        return add(descriptor, path, mask)
-
-    monkeypatch.setattr(inotify_c, "inotify_add_watch", full)
-    watching = start_watching(poll_interval=0.1)
+async def test_limit_reached_in_a_folder_below_falls_back_to_polling_too(music: Path, start_watching: Start) -> None:
+    watching = start_watching(observe=NoDeepWatch, poll_interval=0.1)
     await watching.observing()
     (music / "deep").mkdir()
     await watching.until(lambda: any(level == "error" for level, _, _ in watching.log.lines))
@@ -170,20 +172,17 @@ async def test_more_changes_than_can_be_remembered_are_found_by_looking_everywhe
     await watching.until(lambda: watching.library() == on_disk(music))
 
 
-async def test_lost_changes_of_the_system_are_found_by_looking_everywhere(
-    music: Path, start_watching: Start, monkeypatch: pytest.MonkeyPatch
+async def test_changes_that_the_kernel_lost_are_found_by_looking_everywhere(
+    music: Path, start_watching: Start, on_disk: OnDisk
 ) -> None:
-    watching = start_watching()
+    watching = start_watching(observe=Overflowing)
     await watching.observing()
-    overflow = inotify_c.InotifyEvent(inotify_c.WatchDescriptor(-1), inotify_c.InotifyConstants.IN_Q_OVERFLOW, 0, b"")
-    read = inotify_c.InotifyFD.read_events
-
-    def losing(self: Any, **named: Any) -> list[inotify_c.InotifyEvent]:
-        return [overflow if event.name == b"song.mp3" else event for event in read(self, **named)]
-
-    monkeypatch.setattr(inotify_c.InotifyFD, "read_events", losing)
-    (music / "song.mp3").write_bytes(b"sound")
-    await watching.event("file.created", music / "song.mp3")
+    (music / "Album").mkdir()
+    (music / "Album" / "song.mp3").write_bytes(b"sound")
+    await watching.event("file.created", music / "Album" / "song.mp3")
+    (music / "Album").rename(music / "Renamed")
+    (music / "Renamed" / "other.mp3").write_bytes(b"other")
+    await watching.until(lambda: watching.library() == on_disk(music))
 
 
 async def test_folder_that_goes_away_deletes_nothing_and_is_watched_again_when_it_returns(
@@ -266,6 +265,10 @@ class Context:
         self.roots = roots
         self.options = options
         self.stopping = False
+        self.up_to_date = asyncio.Event()
+
+    def caught_up(self) -> None:
+        self.up_to_date.set()
 
 
 class Silence:
@@ -286,6 +289,26 @@ async def test_source_ends_when_the_pipeline_stops_and_leaves_no_thread(music: P
         assert watching_threads() > before
         context.stopping = True
     assert watching_threads() == before
+
+
+async def test_source_has_caught_up_once_all_that_was_there_is_announced(music: Path) -> None:
+    for number in range(100):
+        (music / f"{number}.mp3").write_bytes(b"just written" if number % 2 else b"long ago")
+        os.utime(music / f"{number}.mp3", None if number % 2 else (1, 1))
+    context = Context(Silence(), [music], {"settle": 0.2})
+    announced = 0
+    async with aclosing(watch(context)) as source:
+        async for emit in source:
+            announced += 1
+            assert emit.message == "file.discovered"
+            assert not context.up_to_date.is_set()
+            if announced == 100:
+                break
+        follow = asyncio.ensure_future(anext(source))
+        async with asyncio.timeout(20):
+            await context.up_to_date.wait()
+        (music / "new.mp3").write_bytes(b"new")
+        assert (await follow).message == "file.created"
 
 
 async def test_source_can_be_closed_while_a_large_file_is_read(music: Path) -> None:
