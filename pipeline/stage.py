@@ -65,12 +65,14 @@ class StageContext(Protocol):
     """What a step may ask for beside its input.
 
     In a process pool `state` and `track` are not there: the state store stays with the worker.
+    `options` are the stage's own, from the topology.
     """
 
     envelope: Envelope
     log: Logger
     state: Documents
     roots: Sequence[Path]
+    options: Mapping[str, Any]
 
     @property
     def cancelled(self) -> bool:

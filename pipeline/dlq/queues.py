@@ -70,6 +70,9 @@ async def declared_depth(broker: Broker, name: str) -> int:
     try:
         return (await broker.depth(name)).messages
     except NoSuchQueue as error:
-        raise PipelineError(
-            f'The queue "{name}" is not declared on the broker', fix="Run `pipeline apply` first"
-        ) from error
+        raise not_declared(name) from error
+
+
+def not_declared(name: str) -> PipelineError:
+    """What to tell where a queue that has to be there is not."""
+    return PipelineError(f'The queue "{name}" is not declared on the broker', fix="Run `pipeline apply` first")

@@ -7,8 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 from pipeline.broker.port import Broker, Delivery
-from pipeline.dlq.queues import declared_depth
-from pipeline.errors import Unreachable
+from pipeline.dlq.queues import declared_depth, not_declared
+from pipeline.errors import NoSuchQueue, Unreachable
 
 # The most that AMQP lets a consumer hold.
 _PREFETCH_LIMIT = 65_535
@@ -34,7 +34,12 @@ async def reading(broker: Broker, queue: str, most: int | None = None) -> AsyncG
         yield _arriving(broker, queue, asyncio.Queue(), 0)
         return
     arrived: asyncio.Queue[Delivery | None] = asyncio.Queue()
-    consumer = await broker.consume(queue, arrived.put_nowait, prefetch=most, on_lost=lambda: arrived.put_nowait(None))
+    try:
+        consumer = await broker.consume(
+            queue, arrived.put_nowait, prefetch=most, on_lost=lambda: arrived.put_nowait(None)
+        )
+    except NoSuchQueue as error:
+        raise not_declared(queue) from error
     try:
         yield _arriving(broker, queue, arrived, most)
     finally:

@@ -11,7 +11,8 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.dlq.letter import DeadLetter, read_letter, revived
 from pipeline.dlq.queues import DeadLetterQueue, declared_depth
 from pipeline.dlq.reading import reading
-from pipeline.errors import BrokerError
+from pipeline.errors import BrokerError, NotConfirmed
+from pipeline.messages.message import Message
 
 # Confirms awaited together: enough to hide the round trip, few enough to be repeated after a kill.
 _BATCH = 100
@@ -82,8 +83,8 @@ async def replay(
                     tally.kept += 1
                     continue
                 matched += 1
-                confirm = broker.publish("", queue.origin, revived(delivery, clock.time()))
-                batch.append((delivery, letter, asyncio.ensure_future(confirm)))
+                confirm = _published(broker, queue.origin, revived(delivery, clock.time()))
+                batch.append((delivery, letter, confirm))
                 if len(batch) == _BATCH:
                     await _settle(batch, tally)
         finally:
@@ -92,6 +93,16 @@ async def replay(
     return Replayed(
         tally.replayed, tally.kept, tuple(tally.failed), not_found, unread=max(0, waiting - matched - tally.kept)
     )
+
+
+def _published(broker: Broker, queue: str, message: Message) -> asyncio.Future[None]:
+    """The confirm to come; headers that can't be sent (again) count as a refusal, too."""
+    try:
+        return asyncio.ensure_future(broker.publish("", queue, message))
+    except (TypeError, ValueError) as error:
+        refused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        refused.set_exception(NotConfirmed(f"Its headers can't be published again: {error}"))
+        return refused
 
 
 def _matches(letter: DeadLetter, message_ids: Collection[str] | None, error_code: str | None) -> bool:

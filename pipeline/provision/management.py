@@ -131,7 +131,7 @@ class ManagementClient:
     def _json(self, answer: httpx.Response) -> Any:
         try:
             return json.loads(answer.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._not_an_api(f"it answered with {_kind_of(answer)} where JSON was expected") from None
 
     def _raise_for(self, answer: httpx.Response) -> NoReturn:
@@ -245,7 +245,7 @@ def _reason(answer: httpx.Response) -> str:
     """RabbitMQ's reason for an error; empty if the answer is not RabbitMQ's."""
     try:
         document = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     reason = document.get("reason") if isinstance(document, dict) else None
     return _printable(html.unescape(reason)) if isinstance(reason, str) else ""

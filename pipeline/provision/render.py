@@ -1,10 +1,11 @@
-"""A plan as text, for a terminal."""
+"""A plan, and what became of it, as text for a terminal."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from pipeline.provision.apply import Applied, Status
 from pipeline.provision.changes import Action, Change, Detail, Plan, Risk
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
@@ -50,6 +51,35 @@ def summary(plan: Plan) -> str:
     if count := plan.count(Action.DELETE):
         lines.append(f"{count} not declared any more: kept, since nothing is deleted without --prune.")
     return "\n".join(lines)
+
+
+def render_applied(applied: Applied) -> str:
+    """What could not be done and why, then what was done. No trailing newline."""
+    missed = [
+        f"! {each.change.kind.value} {printable(each.change.name)}: {printable(each.reason)}"
+        for each in applied.outcomes
+        if each.status in (Status.FAILED, Status.SKIPPED)
+    ]
+    counts = ", ".join(f"{applied.count(status)} {status.value}" for status in Status)
+    return "\n".join([*missed, *(f"! {printable(note)}" for note in applied.notes), f"Applied: {counts}."])
+
+
+def applied_to_json(applied: Applied) -> dict[str, Any]:
+    """For `--output json`."""
+    return {
+        "summary": {status.value: applied.count(status) for status in Status},
+        "outcomes": [
+            {
+                "action": each.change.action.value,
+                "kind": each.change.kind.value,
+                "name": each.change.name,
+                "status": each.status.value,
+                "reason": each.reason,
+            }
+            for each in applied.outcomes
+        ],
+        "notes": list(applied.notes),
+    }
 
 
 def printable(text: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
 from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope
+from pipeline.runtime.hold import Hold
 from pipeline.runtime.work import Work
 
 
@@ -39,6 +40,7 @@ class Attempt:
 
     delivery: Delivery
     envelope: Envelope
+    hold: Hold
     owner: str
     work: Work | None = None
     message_id: str | None = None

@@ -31,17 +31,25 @@ class Cancellations:
         """Listen to the state store, for as long as this runs. After an outage, ask for what was missed."""
         attempt = 0
         while True:
+            listening = asyncio.Event()
+            asking = asyncio.ensure_future(self._ask_for_missed(listening))
             try:
-                for recording_id in list(self._works):
-                    await self._stop_cancelled(recording_id)
-                async for event in self._progress.events():
+                async for event in self._progress.events(opened=listening.set):
                     attempt = 0
                     if event.status is Status.CANCELLED and event.recording_id in self._works:
                         await self._stop_cancelled(event.recording_id)
             except StateUnavailable:
                 pass
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
             attempt += 1
             await asyncio.sleep(backoff_delay(attempt))
+
+    async def _ask_for_missed(self, listening: asyncio.Event) -> None:
+        await listening.wait()
+        for recording_id in list(self._works):
+            await self._stop_cancelled(recording_id)
 
     async def _stop_cancelled(self, recording_id: str) -> None:
         for work in list(self._works.get(recording_id, ())):

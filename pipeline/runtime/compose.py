@@ -156,9 +156,9 @@ def check(stage: str, steps: Steps, messages: dict[str, type], outputs: Alternat
                 )
     if not fits(last.gives, outputs):
         raise PipelineError(
-            f"Step {last.name} is the last one and gives {spelled(last.gives)}, which is not a message",
+            f"Step {last.name} is the last one and gives {spelled(last.gives)}, which is not a message it may emit",
             where=where,
-            fix="Give a pydantic model, Emit, Completed, Cancel or None",
+            fix="Give the model of a message under `emits`, Emit, Completed, Cancel or None",
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from pipeline.broker.port import Delivery
 from pipeline.runtime.handling import Handler
-from pipeline.runtime.subscription import Hold
+from pipeline.runtime.hold import Hold
 
 
 class Crew:
@@ -39,8 +39,8 @@ class Crew:
     async def _runner(self) -> None:
         while True:
             hold, delivery = await self._waiting.get()
-            if hold.returning:
+            if hold.returning or hold.void:
                 hold.leave(delivery)
-                continue
-            await self._handler.handle(delivery, hold.queue)
-            hold.settled()
+            else:
+                await self._handler.handle(delivery, hold)
+                hold.settled()

@@ -26,6 +26,7 @@ from pipeline.runtime.envelope import envelope_of, headers_of_outputs
 from pipeline.runtime.executor import Executor
 from pipeline.runtime.failing import Failing
 from pipeline.runtime.failure import Failure, StepFailed, WorkCancelled, failure_of
+from pipeline.runtime.hold import Hold
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.outputs import Emitter, Outputs
 from pipeline.runtime.progress import Reporter
@@ -70,7 +71,7 @@ class Handler:
         self._taken = {queue: frozenset(messages) for queue, messages in stage.from_.items()}
         self._services = services
         self._executor = executor
-        self._emitter = Emitter(f"Stage {name}", stage.emits, services.contracts)
+        self._emitter = Emitter("Stage", name, stage.emits, services.contracts)
         self._failing = Failing(
             name, stage, services.retries, services.leases, services.state.progress, services.state_up
         )
@@ -78,14 +79,10 @@ class Handler:
         self._duration = DURATION.labels(name)
         self._outcomes = {outcome: DELIVERIES.labels(name, outcome.value) for outcome in Outcome}
 
-    async def handle(self, delivery: Delivery, queue: str) -> Outcome:
-        """Handle and settle one delivery. Raises CancelledError only, and then it is unsettled.
-
-        Args:
-            queue: its queue's key in the topology.
-        """
+    async def handle(self, delivery: Delivery, hold: Hold) -> Outcome:
+        """Handle and settle one delivery. Raises CancelledError only, and then it is unsettled."""
         started = time.perf_counter()
-        attempt = Attempt(delivery, envelope_of(delivery, queue), self._services.leases.new_owner())
+        attempt = Attempt(delivery, envelope_of(delivery, hold.queue), hold, self._services.leases.new_owner())
         self._running.inc()
         try:
             outcome = await self._settle(attempt)
@@ -113,7 +110,9 @@ class Handler:
                 failure = failure_of(error)
             except Exception as error:
                 failure = failure_of(error)
-            return await self._failing.settle(attempt, failure)
+            await asyncio.sleep(0)  # a lost connection fails publishes first, and tells its consumers then
+            if not attempt.hold.void:
+                return await self._failing.settle(attempt, failure)
         except StateUnavailable:
             pass  # consumption is paused by now, and resumes when it answers
         except BrokerError as error:
@@ -148,7 +147,7 @@ class Handler:
         if work.cancelled:
             raise WorkCancelled
         if outputs.messages:
-            await self._publish(attempt, outputs.messages)
+            await self._publish(attempt, work, outputs.messages)
         await self._write_state(work, outputs)
         return await self._done(attempt, Outcome.COMPLETED)
 
@@ -173,16 +172,18 @@ class Handler:
         except SystemExit as error:
             raise StepFailed(failure_of(error)) from None
 
-    async def _publish(self, attempt: Attempt, messages: Sequence[tuple[Emit, str]]) -> None:
-        envelope, publisher = attempt.envelope, self._services.publisher
-        headers = headers_of_outputs(envelope)
-        correlation_id = envelope.correlation_id or getattr(attempt.work and attempt.work.body, "correlation_id", None)
+    async def _publish(self, attempt: Attempt, work: Work, messages: Sequence[tuple[Emit, str]]) -> None:
+        publisher = self._services.publisher
+        headers = headers_of_outputs(work.envelope)
+        correlation_id = (
+            work.envelope.correlation_id or getattr(work.body, "correlation_id", None) or attempt.message_id
+        )
         outgoing = [
             publisher.prepare(
                 emit.message,
                 emit.body,
                 message_id=message_id,
-                correlation_id=correlation_id or attempt.message_id,
+                correlation_id=correlation_id,
                 priority=emit.priority,
                 headers=headers,
             )

@@ -28,12 +28,13 @@ class Emitter:
     """Names a stage's or a source's outputs, and gives them their message ids.
 
     Args:
-        origin: the stage or source, for messages to its author.
+        kind, name: "Stage" or "Source", and what the topology calls it.
         emits: the messages it may publish.
     """
 
-    def __init__(self, origin: str, emits: Sequence[str], contracts: Contracts) -> None:
-        self._origin = origin
+    def __init__(self, kind: str, name: str, emits: Sequence[str], contracts: Contracts) -> None:
+        self._kind = kind
+        self._name = name
         self._emits = tuple(emits)
         self._contracts = contracts
         self._names: dict[type, str] = {}
@@ -75,7 +76,7 @@ class Emitter:
     def _message_id(self, emit: Emit, input_id: str | None, position: int) -> str:
         if emit.identity is not None:
             return derive_message_id(emit.message, emit.identity)
-        return str(uuid.uuid4()) if input_id is None else derive_message_id(input_id, self._origin, position)
+        return str(uuid.uuid4()) if input_id is None else derive_message_id(input_id, self._name, position)
 
     def _refused(self, what: str) -> Permanent:
-        return Permanent(f"{self._origin} {what}", ErrorCode.INTERNAL_ERROR)
+        return Permanent(f"{self._kind} {self._name} {what}", ErrorCode.INTERNAL_ERROR)

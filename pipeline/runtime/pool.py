@@ -12,7 +12,7 @@ import pickle
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import structlog
 
@@ -42,13 +42,13 @@ class ProcessPool:
 
     async def start(self) -> None:
         """Start all and wait until they have imported their stages. Raises PipelineError."""
-        try:
-            await asyncio.gather(*(child.start() for child in self._children))
-        except WorkerCrashed as error:
-            await self.close()
-            raise PipelineError(
-                "A pool process ended while it was starting", fix="Its own message is above this line"
-            ) from error
+        results = await asyncio.gather(*(child.start() for child in self._children), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                await self.close()
+                raise PipelineError(
+                    "A pool process does not start", fix="What it says itself is above this line"
+                ) from result
         for child in self._children:
             self._idle.put_nowait(child)
 
@@ -88,7 +88,7 @@ class ProcessPool:
             except WorkerCrashed:
                 attempt += 1
                 if attempt == 3:
-                    _log.error("a pool process does not start; its own message is above this line")
+                    _log.error("a pool process does not start; what it says itself is above this line")
                 await asyncio.sleep(backoff_delay(attempt))
             else:
                 self._idle.put_nowait(child)
@@ -117,7 +117,8 @@ class Child:
     async def start(self) -> None:
         """Raises WorkerCrashed if it ends, or is silent, before it is ready."""
         ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, ExitStack() as unless_started:
+            unless_started.callback(ours.close)
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", _PROGRAM, str(theirs.fileno())),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -125,6 +126,7 @@ class Child:
                 pass_fds=(theirs.fileno(),),
                 env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": os.pathsep.join(sys.path)},
             )
+            unless_started.pop_all()
         self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         try:
             async with asyncio.timeout(_START_LIMIT_S):

@@ -83,7 +83,7 @@ class SourceRunner:
         self._function = resolve(source.run)
         self._broker = broker
         self._publisher = Publisher(broker, topology, contracts, state)
-        self._emitter = Emitter(f"Source {name}", source.emits, contracts)
+        self._emitter = Emitter("Source", name, source.emits, contracts)
         self._context = RunningSourceContext(name, roots, {**source.options, **(options or {})})
         self._stop_deadline_s = 0.0
         self._ended = asyncio.Event()

@@ -12,52 +12,9 @@ from pipeline.broker.port import Broker, Consumer, Delivery
 from pipeline.errors import BrokerError, NoSuchQueue, PipelineError, Unreachable
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.backoff import backoff_delay
+from pipeline.runtime.hold import Hold
 
 _log = structlog.get_logger()
-
-
-class Hold:
-    """The deliveries that one consumer has handed over and that are not settled yet.
-
-    Attributes:
-        queue: the queue's key in the topology.
-        count: how many they are.
-        returning: nothing more is started; what waits goes back to the queue once consumption has ended.
-    """
-
-    __slots__ = ("__weakref__", "_empty", "_unstarted", "count", "queue", "returning")
-
-    def __init__(self, queue: str) -> None:
-        self.queue = queue
-        self.returning = False
-        self._unstarted: list[Delivery] = []
-        self.count = 0
-        self._empty = asyncio.Event()
-        self._empty.set()
-
-    def take(self) -> None:
-        self.count += 1
-        self._empty.clear()
-
-    def settled(self) -> None:
-        self.count -= 1
-        if self.count == 0:
-            self._empty.set()
-
-    def leave(self, delivery: Delivery) -> None:
-        """Keep a delivery that will not be started, for `give_back`."""
-        self._unstarted.append(delivery)
-
-    def give_back(self) -> None:
-        """Return what was left. Sooner, it would be delivered to the same consumer again."""
-        for delivery in self._unstarted:
-            delivery.reject(requeue=True)
-            self.settled()
-        self._unstarted.clear()
-
-    async def empty(self) -> None:
-        """Until all are settled."""
-        await self._empty.wait()
 
 
 Take = Callable[[Hold, Delivery], None]
@@ -70,6 +27,7 @@ class Subscription:
         queue, name: its key in the topology, and what the broker calls it.
         take: called with each delivery.
         leave: called to have all of a hold's deliveries left that have not been started.
+        broker_up, state_up: without them nothing is consumed.
     """
 
     def __init__(
@@ -81,7 +39,8 @@ class Subscription:
         prefetch: int,
         take: Take,
         leave: Callable[[Hold], None],
-        needs: tuple[Availability, ...],
+        broker_up: Availability,
+        state_up: Availability,
     ) -> None:
         self._queue = queue
         self._name = name
@@ -89,13 +48,14 @@ class Subscription:
         self._prefetch = prefetch
         self._take = take
         self._leave = leave
-        self._needs = needs
+        self._broker_up = broker_up
+        self._state_up = state_up
         self._disturbed = asyncio.Event()
         self._holds: WeakSet[Hold] = WeakSet()
         self._open: dict[Consumer, Hold] = {}
         self.consuming = asyncio.Event()
-        for need in needs:
-            need.on_lost(self._disturbed.set)
+        broker_up.on_lost(self._lose_all)
+        state_up.on_lost(self._disturbed.set)
 
     @property
     def held(self) -> int:
@@ -135,8 +95,8 @@ class Subscription:
     async def _consume(self) -> tuple[Consumer, Hold]:
         attempt = 0
         while True:
-            for need in self._needs:
-                await need.wait()
+            await self._broker_up.wait()
+            await self._state_up.wait()
             self._disturbed.clear()
             hold = Hold(self._queue)
             self._holds.add(hold)
@@ -166,7 +126,16 @@ class Subscription:
             hold.take()
             self._take(hold, delivery)
 
-        return await self._broker.consume(self._name, on_delivery, prefetch=self._prefetch, on_lost=self._disturbed.set)
+        def on_lost() -> None:
+            hold.void = True
+            self._disturbed.set()
+
+        return await self._broker.consume(self._name, on_delivery, prefetch=self._prefetch, on_lost=on_lost)
+
+    def _lose_all(self) -> None:
+        for hold in self._holds:
+            hold.void = True
+        self._disturbed.set()
 
     async def _retire(self, consumer: Consumer, hold: Hold) -> None:
         await hold.empty()

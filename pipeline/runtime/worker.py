@@ -158,20 +158,24 @@ class Worker:
                 await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
 
     async def _close(self) -> None:
-        for subscription in self._subscriptions:
-            await subscription.close()
-        for executor in self._executors:
-            executor.close()
-        if self._pool is not None:
-            await self._pool.close()
-        self._ended.set()
+        try:
+            for subscription in self._subscriptions:
+                await subscription.close()
+            for executor in self._executors:
+                executor.close()
+            if self._pool is not None:
+                await self._pool.close()
+        finally:
+            self._ended.set()
 
     def _build(self, topology: Topology, stages: Mapping[str, Stage], resolve: Resolve) -> None:
         runs = {name: references(name, stage) for name, stage in stages.items()}
         steps = {name: compose(name, runs[name], resolve) for name in stages}
+        contracts = self._services.contracts
         for name, stage in stages.items():
-            taken = self._services.contracts.models(each for messages in stage.from_.values() for each in messages)
-            check(name, steps[name], taken, (BaseModel, Emit, Completed, Cancel))
+            taken = contracts.models(each for messages in stage.from_.values() for each in messages)
+            check(name, steps[name], taken, (*contracts.models(stage.emits).values(), Emit, Completed, Cancel))
+            _check_track(name, stage, taken)
         pooled = {name: (runs[name], stage.options) for name, stage in stages.items() if stage.executor == "process"}
         if pooled:
             options = self._options
@@ -196,7 +200,8 @@ class Worker:
                 prefetch=stage.prefetch or size,
                 take=crew.take,
                 leave=crew.leave,
-                needs=(self._broker_up, self._state_up),
+                broker_up=self._broker_up,
+                state_up=self._state_up,
             )
             for queue in stage.from_
         ]
@@ -225,6 +230,16 @@ def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stag
         known = ", ".join(topology.stages)
         raise PipelineError(f"No stage is called {unknown[0]!r}", where="stages", fix=f"There are: {known}")
     return {name: topology.stages[name] for name in names}
+
+
+def _check_track(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) -> None:
+    for message, model in taken.items():
+        if stage.track is not None and stage.track not in model.model_fields:
+            raise PipelineError(
+                f"Message {message} has no field {stage.track!r}",
+                where=f"stages.{name}.track",
+                fix=f"It has {', '.join(model.model_fields)}",
+            )
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -54,7 +54,8 @@ class Event:
 
     Attributes:
         sequence: counts a recording's events from 1; gaps mean that some were missed.
-        epoch: changes when the store lost its data, and sequences start anew.
+        epoch: one value per store, which changes when it lost its data and sequences start anew. A reader that is
+            ahead of the store in the same epoch has seen events that the store lost.
         frame: the JSON text of the contract's message: {"recording_id", "data", "sequence", "epoch", "event_id"}.
     """
 
@@ -73,7 +74,16 @@ class Progress(Protocol):
 
         Refused: anything after a terminal status of the same run; an update of a run that is not the
         current one, unless it is `queued` or `begins`; an update of an attempt that is not the current
-        one, unless it `begins`; progress lower than what the attempt has shown.
+        one, unless it `begins`; `progress` lower than what the attempt has shown, unless it is terminal.
+
+        Which run is the current one: a run that was never seen takes over, by being queued or by
+        beginning. The run before it may not write any more, so an old request that is delivered again
+        does not disturb a newer one. One exception: a run that was only queued, when an unannounced one
+        began before it, has its turn later, unless another was queued after it. `queued` of a run that
+        was seen before is refused, and so is an attempt that another one has replaced. Where nothing is
+        known of the recording (the store lost it), any update is accepted.
+
+        Raises: ValueError if the progress is not within 0 and 1.
         """
         ...
 
@@ -90,18 +100,19 @@ class Progress(Protocol):
         ...
 
     async def ended(self, recording_id: str, run: str) -> Status | None:
-        """The terminal status of the recording if `run` is its current run and has ended, else None."""
+        """The terminal status in which the run ended, or was ended by `cancel`; None if it has not, or is not known."""
         ...
 
     async def cancel(self, recording_id: str, reason: str) -> Event | None:
-        """End the current run as cancelled; None if there is none or it has ended."""
+        """End the current run and earlier unfinished ones as cancelled; None if it has ended or there is none."""
         ...
 
-    def events(self) -> AsyncIterator[Event]:
+    def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:
         """Every event recorded from now on, of all recordings, from all processes.
 
-        Not gap-free: a reader notices a jump in `sequence` and fills it from `since`. Raises
-        StateUnavailable when the connection is lost; iterate again to go on.
+        "Now" is when the iteration has begun and `opened` is called: what is read after that misses
+        nothing. Not gap-free: a reader notices a jump in `sequence` and fills it from `since`. Raises
+        StateUnavailable when the connection is lost or the store closed; iterate again to go on.
         """
         ...
 

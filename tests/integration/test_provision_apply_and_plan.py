@@ -24,12 +24,13 @@ from pipeline.topology.definitions import (
     ExchangeDefinition,
     PolicyDefinition,
     QueueDefinition,
+    exactly,
 )
 
 pytestmark = pytest.mark.rabbitmq
 
 _LOST = ExchangeDefinition("lost & found", "fanout")
-_EVENTS = ExchangeDefinition("tracktion.events", "topic", arguments={"alternate-exchange": "lost & found"})
+_EVENTS = ExchangeDefinition("tracktion.events", "topic", arguments={"x-note": "é"})
 _OLD = ExchangeDefinition("old/events%", "topic", durable=False, internal=False)
 _WORK = QueueDefinition("analysis_queue", arguments={"x-max-priority": 10})
 _DEAD = QueueDefinition("analysis_queue.dlq")
@@ -40,6 +41,9 @@ _POLICY = PolicyDefinition(
     {"message-ttl": 60_000, "dead-letter-exchange": "", "dead-letter-routing-key": "analysis_queue.dlq"},
     priority=10,
 )
+_ALTERNATE = PolicyDefinition(
+    "tracktion:tracktion.events", exactly("tracktion.events"), {"alternate-exchange": "lost & found"}, "exchanges", 10
+)
 _TOPOLOGY = Definitions(
     exchanges=(_LOST, _OLD, _EVENTS),
     queues=(_WORK, _DEAD, _QUORUM),
@@ -49,7 +53,7 @@ _TOPOLOGY = Definitions(
         BindingDefinition("tracktion.events", "analysis_queue", "queue", "a b/c%.*"),
         BindingDefinition("lost & found", "ü #?", "queue", "", {"x-match": "all", "kind": "é"}),
     ),
-    policies=(_POLICY,),
+    policies=(_POLICY, _ALTERNATE),
 )
 
 
@@ -126,13 +130,13 @@ async def test_after_apply_the_plan_is_empty_and_the_broker_holds_the_topology(c
 async def test_a_changed_ttl_is_a_live_update(client: ManagementClient) -> None:
     await _apply(client, _TOPOLOGY)
     longer = replace(_POLICY, definition={**_POLICY.definition, "message-ttl": 86_400_000})
-    wanted = replace(_TOPOLOGY, policies=(longer,))
+    wanted = replace(_TOPOLOGY, policies=(longer, _ALTERNATE))
     changed = await _planned(client, wanted)
     (change,) = changed.changes
     assert (change.action, change.risk) == (Action.UPDATE, Risk.LIVE)
     assert (await apply(changed, client)).exit_code == ExitCode.DONE
     assert not (await _planned(client, wanted)).changes
-    assert (await observe(client)).definitions.policies == (longer,)
+    assert (await observe(client)).definitions.policies == (longer, _ALTERNATE)
 
 
 async def test_a_queue_with_other_immutable_arguments_is_shown_and_not_touched(client: ManagementClient) -> None:
@@ -177,6 +181,7 @@ async def test_what_was_there_before_is_not_owned(client: ManagementClient) -> N
         "old/events%",
         "tracktion.events",
         "tracktion:analysis_queue",
+        "tracktion:tracktion.events",
     }
 
 
@@ -226,6 +231,13 @@ async def test_an_apply_cut_off_half_way_is_completed_by_the_next(client: Manage
     assert {"analysis_queue", "tracktion.events", "lost & found"} <= made
 
 
+async def test_two_applies_at_once_both_succeed_and_leave_nothing_to_do(client: ManagementClient) -> None:
+    shown = await _planned(client, _TOPOLOGY)
+    both = await asyncio.gather(apply(shown, client), apply(shown, client))
+    assert [applied.exit_code for applied in both] == [ExitCode.DONE, ExitCode.DONE]
+    assert not (await _planned(client, _TOPOLOGY)).changes
+
+
 async def test_no_binding_is_made_to_a_queue_whose_policy_was_refused(client: ManagementClient) -> None:
     broken = replace(_POLICY, definition={"message-ttl": "soon"})
     applied = await _apply(client, replace(_TOPOLOGY, policies=(broken,)))
@@ -260,9 +272,9 @@ async def test_a_user_with_the_management_tag_alone_can_plan_and_is_told_what_el
     applied = await apply(shown, user)
     assert applied.exit_code == ExitCode.PARTLY_DONE
     assert any("not recorded as owned" in note for note in applied.notes)
-    (failed,) = [outcome for outcome in applied.outcomes if outcome.status is Status.FAILED]
-    assert failed.change.kind is Kind.POLICY
-    assert "policymaker" in failed.reason
+    failed = [outcome for outcome in applied.outcomes if outcome.status is Status.FAILED]
+    assert {outcome.change.definition.name for outcome in failed} == {_POLICY.name, _ALTERNATE.name}
+    assert all("policymaker" in outcome.reason for outcome in failed)
     completed = await _apply(await log_in("policymaker"), _TOPOLOGY)
     assert completed.exit_code == ExitCode.DONE
     assert not (await _planned(client, _TOPOLOGY)).changes

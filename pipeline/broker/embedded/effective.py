@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.errors import PipelineError
 from pipeline.topology.definitions import PolicyDefinition, QueueDefinition
 
 
@@ -31,14 +32,14 @@ class QueueSettings:
 
 
 class Policies:
-    """The policies in force, ready to be asked for a name's."""
+    """The policies in force, ready to be asked for a queue's. Raises PipelineError for a pattern that is none."""
 
     def __init__(self, policies: Iterable[PolicyDefinition]) -> None:
         self._by_name: dict[str, list[PolicyDefinition]] = {}
         self._by_pattern: list[tuple[re.Pattern[str], PolicyDefinition]] = []
         for policy in policies:
             if policy.exact_name is None:
-                self._by_pattern.append((re.compile(policy.pattern), policy))
+                self._by_pattern.append((_compiled(policy), policy))
             else:
                 self._by_name.setdefault(policy.exact_name, []).append(policy)
 
@@ -69,3 +70,13 @@ class Policies:
         candidates = (policy for policy in matching if policy.apply_to in apply_to)
         winner = max(candidates, key=lambda policy: policy.priority, default=None)
         return {} if winner is None else winner.definition
+
+
+def _compiled(policy: PolicyDefinition) -> re.Pattern[str]:
+    try:
+        return re.compile(policy.pattern)
+    except re.error as error:
+        raise PipelineError(
+            f"The pattern of policy {policy.name} is not a regular expression: {error}",
+            fix="Correct the pattern; a policy for one queue is ^name$ with dots escaped",
+        ) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -37,7 +36,7 @@ class RabbitMQConsumer(Receiver):
         self._on_lost = on_lost
         self._ended = ended
         self._channel: AbstractChannel | None = None
-        self._consumer_tag = ""
+        self._consumer_tag: str | None = None
         self._held: list[Delivery] = []
         self._holding = True
         self._cancelled = False
@@ -48,14 +47,16 @@ class RabbitMQConsumer(Receiver):
         self.number = self._channel.number
         await answer(self._channel.basic_qos(prefetch_count=prefetch))
         reply = await answer(self._channel.basic_consume(self._queue, _not_reached))
-        self._consumer_tag = reply.consumer_tag or ""
+        if self._over:
+            raise ChannelGone(0, "the channel was lost while subscribing")
+        self._consumer_tag = reply.consumer_tag
         self._loop.call_soon(self._release)
 
     async def cancel(self) -> None:
         if self._cancelled:
             return
         self._cancelled = self._holding = True
-        if self._channel is not None and not self._over:
+        if self._channel is not None and self._consumer_tag is not None and not self._over:
             try:
                 await answer(self._channel.basic_cancel(self._consumer_tag))
             except ChannelGone as gone:
@@ -68,30 +69,31 @@ class RabbitMQConsumer(Receiver):
         await self.cancel()
         await self._end()
 
-    def lose(self) -> None:
+    def lose(self, reason: str) -> None:
         """The connection, the channel or the queue is gone."""
         if self._over:
             return
         self.end()
         self._held.clear()
-        told, self._cancelled = self._cancelled, True
+        was_running = self._consumer_tag is not None and not self._cancelled
+        self._cancelled = True
         self._ended(self)
-        if self._on_lost is not None and not told:
-            self._loop.call_soon(self._on_lost)
+        if was_running:
+            _log.warning("consumer_lost", queue=self._queue, reason=reason)
+            if self._on_lost is not None:
+                self._loop.call_soon(self._on_lost)
 
     def on_method(self, index: int, data: bytes, at: int) -> Verdict:
         if index == BASIC_DELIVER:
             self._route = read_deliver(data, at)
             return Verdict.TAKE_WITH_CONTENT
         if index == BASIC_CANCEL:
-            _log.warning("consumer_cancelled_by_broker", queue=self._queue)
-            self.lose()
+            self.lose("the broker cancelled it: is the queue deleted?")
             self._link.background(self._end())
         elif index == CHANNEL_CLOSE:
-            _log.warning("channel_closed_by_broker", queue=self._queue, reason=read_close(data, at)[1])
             # What is still to be written for this channel must leave before aiormq's answer to the close.
             self._link.flush()
-            self.lose()
+            self.lose(read_close(data, at)[1])
         return Verdict.LEAVE
 
     def on_content(self, header: bytes, body: bytes) -> None:
@@ -112,9 +114,9 @@ class RabbitMQConsumer(Receiver):
         if self._cancelled:
             return
         self._holding = False
-        held, self._held = deque(self._held), []
-        while held:
-            self._pass_on(held.popleft())
+        held, self._held = self._held, []
+        for delivery in held:
+            self._pass_on(delivery)
 
     async def _end(self) -> None:
         channel, self._channel = self._channel, None

@@ -87,6 +87,9 @@ class RabbitMQBroker:
             await self._getter.close()
         self._end("closed")
         await self._close_links()
+        if self._tidying is not None:
+            await self._tidying
+            self._tidying = None
 
     async def ping(self) -> None:
         try:
@@ -181,7 +184,7 @@ class RabbitMQBroker:
         if getter is not None:
             getter.lose(0, reason)
         for consumer in list(self._consumers):
-            consumer.lose()
+            consumer.lose(reason)
         self._control = None
         self._closed.set()
 
@@ -208,9 +211,7 @@ class RabbitMQBroker:
             try:
                 return await answer(question(self._control))
             except BaseException:
-                if self._control is not None:
-                    await link.close_channel(self._control)
-                self._control = None
+                self._control = None  # closed by the broker, or by aiormq when the question is abandoned
                 raise
 
     def _link(self) -> Link:

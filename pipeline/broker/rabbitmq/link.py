@@ -70,10 +70,6 @@ class Link:
         """Whether the broker has stopped taking messages, for want of memory or disk."""
         return self._watch.blocked
 
-    @property
-    def is_open(self) -> bool:
-        return self._connection is not None and not self._connection.is_closed
-
     async def open(self, timeout: float) -> None:
         """Connect and log in, in `timeout` seconds. Raises Unreachable."""
         properties: dict[str, Any] = {"connection_name": self._name}

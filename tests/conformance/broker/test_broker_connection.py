@@ -77,3 +77,23 @@ async def test_closing_returns_what_consumers_had_in_hand_and_tells_nobody_of_a_
     again = await bench.drain(queue)
     assert [(each.message.body, each.redelivered) for each in again] == [(b"2", True), (b"3", True)]
     assert lost == []
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3, 10])
+async def test_abandoned_questions_disturb_nothing(bench: Bench, turns: int) -> None:
+    queue = await bench.queue()
+    await bench.publish("", queue, b"1", b"2")
+    questions = [
+        asyncio.ensure_future(question)
+        for question in (bench.broker.depth(queue), bench.broker.ping(), bench.broker.get(queue))
+    ]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for question in questions:
+        question.cancel()
+    results = await asyncio.gather(*questions, return_exceptions=True)
+    taken = [result for result in results if isinstance(result, Delivery)]
+    for delivery in taken:
+        delivery.ack()
+    await bench.until_depth(queue, 2 - len(taken))
+    await bench.broker.ping()

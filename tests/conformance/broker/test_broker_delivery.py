@@ -301,16 +301,18 @@ async def test_a_queue_that_is_not_there_is_named(bench: Bench) -> None:
     queue = await bench.queue()
     await bench.publish("", queue, b"held", b"left")
     held = await bench.next_of(queue)
+    lost: list[str] = []
     for call in (
         bench.broker.get(missing),
         bench.broker.depth(missing),
         bench.broker.purge(missing),
-        bench.broker.consume(missing, lambda _: None, prefetch=1),
+        bench.broker.consume(missing, lambda _: None, prefetch=1, on_lost=lambda: lost.append("lost")),
     ):
         with pytest.raises(NoSuchQueue, match="missing"):
             await call
     held.ack()
     assert await bench.bodies(queue) == [b"left"]
+    assert lost == []  # it was never there
 
 
 async def test_messages_that_single_gets_hold_come_back_on_close(bench: Bench) -> None:

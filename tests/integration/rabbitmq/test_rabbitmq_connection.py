@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 
 from ops.servers.process import free_ports
+from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import NotConfirmed, PipelineError, Unreachable
@@ -93,6 +94,22 @@ async def test_a_lost_connection_tells_consumers_and_takes_back_what_they_held(
     await eventually(lambda: len(seen) == 10)
     assert [delivery.redelivered for delivery in seen[5:]] == [True] * 5
     assert lost == ["lost"]
+
+
+async def test_confirmed_messages_survive_a_killed_broker(own_rabbitmq: PrivateRabbitMQ) -> None:
+    async with ManagementClient(own_rabbitmq.management_url, "/") as management:
+        await management.put("queues", "/", "work", body={"durable": True})
+    broker = RabbitMQBroker(own_rabbitmq.url)
+    await broker.connect()
+    await asyncio.gather(*[broker.publish("", "work", Message(b"%d" % number)) for number in range(100)])
+    await asyncio.to_thread(own_rabbitmq.stop, kill=True)
+    await asyncio.wait_for(broker.closed(), DEADLINE_S)
+    with pytest.raises(Unreachable):
+        await broker.connect()
+    await asyncio.to_thread(own_rabbitmq.start)
+    await broker.connect()
+    assert (await broker.depth("work")).messages == 100
+    await broker.close()
 
 
 @pytest.mark.parametrize("break_off", ["reset", "silence"])

@@ -155,6 +155,13 @@ def test_the_policy_with_the_highest_priority_applies_alone() -> None:
     assert bodies(model, "work") == [b"1", b"2"]
 
 
+def test_a_policy_whose_pattern_is_no_regular_expression_is_refused_by_name() -> None:
+    model = BrokerModel(Definitions(queues=(QueueDefinition("work"),)))
+    with pytest.raises(PipelineError, match="policy odd"):
+        model.declare(Definitions(policies=(PolicyDefinition("odd", "*(", {}),)))
+    assert model.definitions().policies == ()
+
+
 def test_an_added_binding_counts_for_the_next_message() -> None:
     model = BrokerModel(
         Definitions(exchanges=(ExchangeDefinition("events", "direct"),), queues=(QueueDefinition("work"),))

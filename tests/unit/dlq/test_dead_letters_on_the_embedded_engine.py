@@ -301,6 +301,14 @@ async def test_a_replayed_foreign_message_keeps_where_it_was_first_published(
     assert delivery.message.headers[ORIGINAL_ROUTING_KEY] == "file.created"
 
 
+async def test_a_replayed_message_no_longer_carries_a_time_to_live_of_its_own(broker: EmbeddedBroker) -> None:
+    await broker.publish("", "work.dlq", Message(b"", message_id="a", expiration_ms=3_600_000))
+    assert (await replay(broker, _WORK)).replayed == 1
+    delivery = await broker.get("work")
+    assert delivery is not None
+    assert delivery.message.expiration_ms is None
+
+
 async def test_what_does_not_match_stays_in_its_order(broker: EmbeddedBroker) -> None:
     await _bury(broker, "a", "b", "c")
     await _bury(broker, "d", **{ERROR_CODE: "TIMEOUT"})
@@ -357,6 +365,22 @@ async def test_a_message_that_the_broker_does_not_take_stays_with_its_reason(bro
     assert result.replayed == 2
     assert [(letter.message_id, reason) for letter, reason in result.failed] == [("b", "the queue is full")]
     assert await _ids(broker, "work.dlq") == ["b"]
+
+
+async def test_a_message_whose_headers_can_not_be_sent_again_stays_and_the_rest_goes_on(broker: EmbeddedBroker) -> None:
+    await _bury(broker, "a", "b")
+    real_publish = broker.publish
+
+    def publish(exchange: str, routing_key: str, message: Message) -> Awaitable[None]:
+        if message.message_id == "a":
+            raise ValueError("the headers do not fit into a frame")
+        return real_publish(exchange, routing_key, message)
+
+    broker.publish = publish  # type: ignore[method-assign]
+    result = await replay(broker, _WORK)
+    assert result.replayed == 1
+    assert "do not fit into a frame" in result.failed[0][1]
+    assert await _ids(broker, "work.dlq") == ["a"]
 
 
 async def test_a_replay_to_a_queue_that_is_gone_touches_nothing(broker: EmbeddedBroker) -> None:

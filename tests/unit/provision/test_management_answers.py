@@ -123,6 +123,7 @@ async def test_a_missing_vhost_is_named(status: str, reason: str) -> None:
         _always("200 OK", b'{"an": "object"}'),
         _always("200 OK", b"[1, 2]"),
         _always("200 OK", b'[{"name": "\xff"}]'),
+        _always("200 OK", b"[" * 100_000),
         _always("405 Method Not Allowed", b""),
         _always(
             "200 OK", gzip.compress(random.Random(1).randbytes(1000).hex().encode())[:500], "content-encoding: gzip"
@@ -138,6 +139,7 @@ async def test_a_missing_vhost_is_named(status: str, reason: str) -> None:
         "another document",
         "another list",
         "not UTF-8",
+        "a nesting without end",
         "405",
         "truncated gzip",
         "no gzip",
@@ -147,6 +149,11 @@ async def test_what_is_not_a_management_api_is_told_as_such(reply: _Reply) -> No
     told = await _told(reply)
     assert not isinstance(told, Unreachable)
     assert "RABBITMQ_MANAGEMENT_URL" in told.fix
+
+
+async def test_truncated_json_is_told_from_a_web_page() -> None:
+    assert "broken JSON" in (await _told(_always("200 OK", b"[{"))).what
+    assert "text/html" in (await _told(_always("200 OK", b"<html>", kind="text/html"))).what
 
 
 async def test_definitions_of_an_unknown_form_are_told_with_their_place() -> None:

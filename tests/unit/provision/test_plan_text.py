@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from pipeline.provision.apply import Applied, Outcome, Status
 from pipeline.provision.changes import Action, Change, Detail, Kind, Plan, Risk
-from pipeline.provision.render import render
+from pipeline.provision.render import applied_to_json, render, render_applied
 from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
 
 _QUEUE = QueueDefinition("q")
@@ -86,6 +89,28 @@ def test_a_long_binding_does_not_push_the_columns_of_the_others() -> None:
         )
     )
     assert shown.split("\n")[1].index("message-ttl") < 70
+
+
+def test_what_an_apply_could_not_do_is_listed_with_its_reason() -> None:
+    made = Change(Action.CREATE, Kind.QUEUE, "a", _QUEUE)
+    refused = Change(Action.CREATE, Kind.QUEUE, "b\x1b", _QUEUE)
+    applied = Applied(
+        (
+            Outcome(made, Status.DONE),
+            Outcome(refused, Status.FAILED, "no\nway"),
+            Outcome(made, Status.SKIPPED, "queue b"),
+            Outcome(made, Status.LEFT, "only made anew"),
+        ),
+        notes=("a note",),
+    )
+    assert render_applied(applied).split("\n") == [
+        "! queue b\\x1b: no\\nway",
+        "! queue a: queue b",
+        "! a note",
+        "Applied: 1 done, 1 failed, 1 skipped, 1 left.",
+    ]
+    document = json.loads(json.dumps(applied_to_json(applied)))
+    assert [outcome["status"] for outcome in document["outcomes"]] == ["done", "failed", "skipped", "left"]
 
 
 def test_one_message_is_singular() -> None:

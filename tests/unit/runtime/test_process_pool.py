@@ -250,7 +250,7 @@ async def test_a_module_that_does_not_import_is_an_error_at_start(
 ) -> None:
     (folder / "pool_steps.py").write_text("import surely_not_there")
     pool = ProcessPool(2, configuration(folder))
-    with pytest.raises(PipelineError, match="ended while it was starting"):
+    with pytest.raises(PipelineError, match="does not start"):
         await pool.start()
     assert "surely_not_there" in capfd.readouterr().err
 

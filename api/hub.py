@@ -1,0 +1,181 @@
+"""Who follows which recording, and the passing on of events: one frame for all, no task for any of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from api import metrics
+from api.connection import Connection, Live, Subscription
+from api.frames import EVERYTHING, Frame
+from pipeline.state.port import Event
+
+REPLACED = 4409
+RESTARTING = 1012
+MAX_SUBSCRIPTIONS = 128
+_TICK_S = 0.05
+_SWEEP_S = 1.0
+_CLOSE_SLICE = 100
+_CLOSE_PAUSE_S = 0.02
+
+
+class Hub:
+    """The connections of this process.
+
+    Progress leaves on a tick of 50 ms, so that many events become one write; a terminal event takes
+    everything before it along at once. Order is kept, and a client that does not read delays nobody.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._clients: dict[str, Connection] = {}
+        self._followers: dict[str, dict[Connection, Subscription]] = {}
+        self._everything: dict[Connection, None] = {}
+        self._batch: list[Event] = []
+        self._batch_since = 0.0
+        self._flush_handle: asyncio.Handle | None = None
+        self._flush_now = False
+        self._sweep_handle: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        return len(self._clients)
+
+    def followed(self) -> list[str]:
+        """Ids of the recordings that somebody follows by name."""
+        return list(self._followers)
+
+    @property
+    def everything_followed(self) -> bool:
+        """Whether somebody follows all recordings."""
+        return bool(self._everything)
+
+    def add(self, connection: Connection) -> None:
+        """Take a client on; one that was connected under the same id is closed with 4409."""
+        older = self._clients.pop(connection.client_id, None)
+        if older is not None:
+            self.remove(older)
+            older.close(REPLACED, "Replaced by a newer connection with the same client_id")
+        self._clients[connection.client_id] = connection
+        metrics.CONNECTIONS.inc()
+        if self._sweep_handle is None:
+            self._sweep_handle = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep, self._monotonic())
+
+    def remove(self, connection: Connection) -> None:
+        """Forget a client and what it follows. Idempotent; a newer connection of the same id stays."""
+        if self._clients.get(connection.client_id) is connection:
+            del self._clients[connection.client_id]
+        for recording_id in list(connection.subscriptions):
+            self.unfollow(connection, recording_id)
+        if not connection.removed:
+            connection.removed = True
+            metrics.CONNECTIONS.dec()
+
+    def follow(self, connection: Connection, recording_id: str) -> Subscription | None:
+        """Follow a recording, holding its events back until `Subscription.release`; None for `*`, which has no hold."""
+        if recording_id == EVERYTHING:
+            self._everything[connection] = None
+            connection.subscriptions[EVERYTHING] = None
+            return None
+        subscription = connection.subscriptions.get(recording_id)
+        if subscription is None:
+            subscription = Subscription(connection)
+            connection.subscriptions[recording_id] = subscription
+            self._followers.setdefault(recording_id, {})[connection] = subscription
+        subscription.hold()
+        return subscription
+
+    def unfollow(self, connection: Connection, recording_id: str) -> None:
+        """Idempotent."""
+        connection.subscriptions.pop(recording_id, None)
+        if recording_id == EVERYTHING:
+            self._everything.pop(connection, None)
+            return
+        followers = self._followers.get(recording_id)
+        if followers is not None:
+            followers.pop(connection, None)
+            if not followers:
+                del self._followers[recording_id]
+
+    def publish(self, event: Event) -> None:
+        """Pass an event on to those who follow its recording. Never blocks."""
+        if not self._batch:
+            self._batch_since = self._monotonic()
+        self._batch.append(event)
+        terminal = event.status.terminal
+        if self._flush_handle is not None and (self._flush_now or not terminal):
+            return
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+        loop = asyncio.get_running_loop()
+        self._flush_now = terminal
+        self._flush_handle = loop.call_soon(self._flush) if terminal else loop.call_later(_TICK_S, self._flush)
+
+    def rewind(self, recording_id: str) -> None:
+        """The recording's sequence has gone back: what was sent says nothing about what is to come."""
+        for subscription in self._followers.get(recording_id, {}).values():
+            subscription.rewind()
+
+    def broadcast_to_everything(self, frame: Frame) -> None:
+        """Send to those who follow all recordings."""
+        for connection in list(self._everything):
+            connection.send(frame)
+
+    async def close(self, code: int = RESTARTING, reason: str = "The service is restarting; reconnect") -> None:
+        """Send what is due, then close all connections, some at a time."""
+        if self._flush_handle is not None:
+            self._flush_handle.cancel()
+            self._flush()
+        if self._sweep_handle is not None:
+            self._sweep_handle.cancel()
+            self._sweep_handle = None
+        connections = list(self._clients.values())
+        for start in range(0, len(connections), _CLOSE_SLICE):
+            for connection in connections[start : start + _CLOSE_SLICE]:
+                self.remove(connection)
+                connection.close(code, reason)
+            await asyncio.sleep(_CLOSE_PAUSE_S)
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        self._flush_handle = None
+        due: dict[Connection, list[Live]] = {}
+        for event in batch:
+            followers = self._followers.get(event.recording_id)
+            if not followers and not self._everything:
+                continue
+            live = Live(event, Frame(event.frame))
+            for connection, subscription in (followers or {}).items():
+                if subscription.admit(live):
+                    due.setdefault(connection, []).append(live)
+            for connection in self._everything:
+                if not followers or connection not in followers:
+                    due.setdefault(connection, []).append(live)
+        for connection, events in due.items():
+            connection.deliver(events)
+        self._measure(due, batch)
+
+    def _measure(self, due: dict[Connection, list[Live]], batch: list[Event]) -> None:
+        if not due:
+            return
+        metrics.RELAY_TO_WRITE.observe(self._monotonic() - self._batch_since)
+        delivered = sum(map(len, due.values()))
+        terminal = 0
+        if any(event.status.terminal for event in batch):
+            terminal = sum(live.event.status.terminal for events in due.values() for live in events)
+        if terminal:
+            metrics.MESSAGES_OUT.labels("terminal").inc(terminal)
+        if delivered > terminal:
+            metrics.MESSAGES_OUT.labels("progress").inc(delivered - terminal)
+
+    def _sweep(self, previous: float) -> None:
+        now = self._monotonic()
+        metrics.LOOP_LAG.set(max(0.0, now - previous - _SWEEP_S))
+        pending = 0
+        for connection in list(self._clients.values()):
+            connection.close_if_stalled(now)
+            pending += connection.pending_bytes
+        metrics.PENDING_BYTES.set(pending)
+        again = bool(self._clients)
+        self._sweep_handle = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep, now) if again else None

@@ -1,0 +1,238 @@
+"""The recordings as the dashboard lists them: documents and progress side by side, kept in memory.
+
+Sorting, filtering and counting ten thousand recordings for each poll would cost the state store a scan each
+time. Progress comes in as events; documents are read from the newest on, until a page brings nothing new,
+and all of them once a minute, so that a document changed in an unusual way shows within that time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Literal
+
+from pipeline.state.port import Event, StateStore, Status
+
+KIND = "recording"
+NO_STATUS = "new"
+_PAGE = 200
+_FRESH_S = 0.5
+_FULL_S = 60.0
+_RATE_WINDOW_S = 60.0
+_STRAYS_KEPT = 10_000
+_ACTIVE_FIRST = {Status.ANALYZING: 0, Status.RETRYING: 1, Status.QUEUED: 2}
+
+Sort = Literal["active", "newest", "name"]
+
+
+@dataclass(slots=True)
+class _Row:
+    document: dict[str, Any]
+    event: Event | None
+    path: str
+    rank: int
+    deleted: bool
+
+    @property
+    def status(self) -> str:
+        return NO_STATUS if self.event is None else self.event.status.value
+
+
+class Library:
+    """An index over the recordings of the state store.
+
+    Args:
+        roots: folders that paths are shown relative to.
+    """
+
+    def __init__(
+        self, state: StateStore, roots: Sequence[Path], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._state = state
+        self._roots = tuple(roots)
+        self._monotonic = monotonic
+        self._rows: dict[str, _Row] = {}
+        self._rank = 0
+        self._refreshed = self._scanned = float("-inf")
+        self._refreshing = asyncio.Lock()
+        self._arrived: dict[str, Event] = {}
+        self._finished: deque[float] = deque()
+
+    def observe(self, event: Event) -> None:
+        """Take in an event of the relay."""
+        if self._refreshing.locked():
+            self._arrived[event.recording_id] = event
+        row = self._rows.get(event.recording_id)
+        if row is not None:
+            row.event = event
+        elif self._scanned != float("-inf"):
+            self._rows[event.recording_id] = self._row({}, event, self._next_rank())
+        if event.status in (Status.COMPLETED, Status.FAILED):
+            self._finished.append(self._monotonic())
+            self._forget_old_rates()
+
+    async def page(self, *, offset: int, limit: int, status: str | None, query: str, sort: Sort) -> dict[str, Any]:
+        """Recordings `offset` to `offset + limit` of those that match, with counts over the whole library.
+
+        Raises StateUnavailable if the index could never be filled.
+        """
+        await self._refresh()
+        visible = [(key, row) for key, row in self._rows.items() if not row.deleted]
+        counts = Counter(row.status for _, row in visible)
+        wanted = query.casefold()
+        matching = [
+            (key, row)
+            for key, row in visible
+            if status in (None, row.status) and (not wanted or wanted in row.path.casefold() or wanted == key)
+        ]
+        matching.sort(key=_SORT_KEYS[sort])
+        return {
+            "items": [self._item(key, row) for key, row in matching[offset : offset + limit]],
+            "total": len(matching),
+            "offset": offset,
+            "limit": limit,
+            "counts": {name: counts.get(name, 0) for name in (NO_STATUS, *Status)},
+            "finished_last_minute": self._rate(),
+        }
+
+    async def one(self, recording_id: str) -> dict[str, Any] | None:
+        """A recording with its history, straight from the state store."""
+        document = await self._state.documents.get(KIND, recording_id)
+        event = await self._state.progress.snapshot(recording_id)
+        if document is None and event is None:
+            return None
+        history = await self._state.progress.since(recording_id, 0) if event else []
+        item = self._item(recording_id, self._row(document or {}, event))
+        item["history"] = [json.loads(each.frame)["data"] for each in history]
+        item["document"] = {key: value for key, value in (document or {}).items() if key not in ("path", "file_path")}
+        return item
+
+    async def _refresh(self) -> None:
+        async with self._refreshing:
+            now = self._monotonic()
+            if now - self._refreshed < _FRESH_S:
+                return
+            full = now - self._scanned > _FULL_S
+            self._arrived.clear()
+            await self._scan(full=full)
+            self._refreshed = self._monotonic()
+            if full:
+                self._scanned = self._refreshed
+
+    async def _scan(self, *, full: bool) -> None:
+        read: set[str] = set()
+        to_the_end = await self._read_pages(read, full=full)
+        if not to_the_end:
+            return
+        # What was written while the pages were read has moved to the first one.
+        await self._read_pages(read, full=False)
+        strays = sorted((row.rank for row in self._rows.values() if not row.document), reverse=True)[:_STRAYS_KEPT]
+        self._rows = {
+            key: row for key, row in self._rows.items() if key in read or (not row.document and row.rank >= strays[-1])
+        }
+
+    async def _read_pages(self, read: set[str], *, full: bool) -> bool:
+        """Take documents in from the newest on; False if it ended at a page without news."""
+        changed_ids: list[str] = []
+        to_the_end = True
+        offset, total = 0, 1
+        while offset < total:
+            documents, total = await self._state.documents.page(KIND, offset=offset, limit=_PAGE)
+            read.update(document["id"] for document in documents)
+            changed = [document for document in documents if full or self._differs(document)]
+            await self._take(changed)
+            changed_ids += [document["id"] for document in changed]
+            offset += _PAGE
+            if not full and not changed and sum(bool(row.document) for row in self._rows.values()) == total:
+                to_the_end = False
+                break
+        for key in reversed(changed_ids):
+            self._rows[key].rank = self._next_rank()
+        return to_the_end
+
+    def _next_rank(self) -> int:
+        self._rank += 1
+        return self._rank
+
+    async def _take(self, documents: list[dict[str, Any]]) -> None:
+        if not documents:
+            return
+        events = await self._state.progress.snapshots([each["id"] for each in documents])
+        for document, event in zip(documents, events, strict=True):
+            known = self._rows.get(document["id"])
+            arrived = self._arrived.get(document["id"]) or (known.event if known else None)
+            latest = arrived if _newer(arrived, event) else event
+            self._rows[document["id"]] = self._row(document, latest, known.rank if known else 0)
+
+    def _differs(self, document: dict[str, Any]) -> bool:
+        known = self._rows.get(document["id"])
+        return known is None or known.document != document
+
+    def _row(self, document: dict[str, Any], event: Event | None, rank: int = 0) -> _Row:
+        path = document.get("file_path") or document.get("path") or ""
+        if not path and event is not None:
+            path = _details(_data(event)).get("file_path") or ""
+        deleted = bool(document.get("deleted_at") or document.get("deleted"))
+        return _Row(document, event, self._shown_path(str(path)), rank, deleted)
+
+    def _shown_path(self, path: str) -> str:
+        for root in self._roots:
+            try:
+                return PurePath(path).relative_to(root).as_posix()
+            except ValueError:
+                continue
+        return PurePath(path).name
+
+    def _item(self, recording_id: str, row: _Row) -> dict[str, Any]:
+        data = {} if row.event is None else _data(row.event)
+        details = _details(data)
+        failed = data.get("type") == "error"
+        return {
+            "recording_id": recording_id,
+            "path": row.path,
+            "size_bytes": row.document.get("size_bytes"),
+            "status": row.status,
+            "progress": data.get("progress"),
+            "message": data.get("message"),
+            "results": data.get("results"),
+            "error": {"message": data.get("error"), "error_code": details.get("error_code")} if failed else None,
+            "updated_at": data.get("timestamp"),
+            "sequence": row.event.sequence if row.event else 0,
+            "epoch": row.event.epoch if row.event else "",
+        }
+
+    def _rate(self) -> int:
+        self._forget_old_rates()
+        return len(self._finished)
+
+    def _forget_old_rates(self) -> None:
+        oldest = self._monotonic() - _RATE_WINDOW_S
+        while self._finished and self._finished[0] < oldest:
+            self._finished.popleft()
+
+
+def _data(event: Event) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(event.frame)["data"]
+    return data
+
+
+def _details(data: dict[str, Any]) -> dict[str, Any]:
+    details = data.get("details")
+    return details if isinstance(details, dict) else {}
+
+
+def _newer(known: Event | None, read: Event | None) -> bool:
+    """Whether an event that came in while the store was being read is later than what was read."""
+    return known is not None and (read is None or (known.epoch == read.epoch and known.sequence > read.sequence))
+
+
+_SORT_KEYS: dict[Sort, Callable[[tuple[str, _Row]], Any]] = {
+    "active": lambda item: (_ACTIVE_FIRST.get(Status(item[1].event.status), 3) if item[1].event else 3, -item[1].rank),
+    "newest": lambda item: -item[1].rank,
+    "name": lambda item: item[1].path.casefold(),
+}

@@ -1,0 +1,81 @@
+"""The parts of the API that live as long as the process, and their start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from api.health import Readiness
+from api.hub import Hub
+from api.library import Library
+from api.relay import Relay
+from api.services import Services
+from pipeline.errors import StateUnavailable, Unreachable
+from pipeline.state.port import StateStore
+
+_ANNOUNCE_S = 5.0
+_ANNOUNCE_TTL_S = 20.0
+_ANSWER_S = 2.0
+_GROUP = "websocket"
+
+
+class Plane:
+    """Hub, relay, index and readiness over one set of services."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.hub = Hub()
+        self.library = Library(services.state, services.roots)
+        self.relay = Relay(services.state.progress, self.hub, [self.library.observe])
+        self.readiness = Readiness({"broker": services.broker.ping, "state": services.state.ping})
+        self._node = str(uuid.uuid4())
+
+    @property
+    def state(self) -> StateStore:
+        return self.services.state
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Relay events and announce the number of connections; on leaving, close all sockets with 1012."""
+        self.relay.start()
+        announcing = asyncio.create_task(self._announce())
+        try:
+            yield
+        finally:
+            self.readiness.draining = True
+            await self.relay.stop()
+            await self.hub.close()
+            announcing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await announcing
+            with contextlib.suppress(StateUnavailable, Unreachable, TimeoutError):
+                async with asyncio.timeout(_ANSWER_S):
+                    await self.state.announce(_GROUP, self._node, 0, _ANNOUNCE_TTL_S)
+
+    async def drain(self) -> None:
+        """Fail readiness, refuse new sockets, close those there are."""
+        self.readiness.draining = True
+        await self.hub.close()
+
+    async def count_connections(self) -> int:
+        """Connections of the whole cluster; of this process where the state store is away."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await self.state.announce(_GROUP, self._node, self.hub.connections, _ANNOUNCE_TTL_S)
+        except (StateUnavailable, Unreachable, TimeoutError):
+            return self.hub.connections
+
+    async def _announce(self) -> None:
+        while True:
+            await self.count_connections()
+            await asyncio.sleep(_ANNOUNCE_S)
+
+
+def plane_of(connection: HTTPConnection) -> Plane:
+    """The plane of the application that serves this request or socket."""
+    return cast(Plane, connection.app.state.plane)

@@ -1,0 +1,41 @@
+"""What the API needs from the rest of the system, given by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from pipeline.broker.port import Broker
+from pipeline.state.port import StateStore
+from pipeline.topology.model import Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Connected engines and the functions over them.
+
+    Attributes:
+        model_of: the model that validates a message, by the message's name in the topology.
+        publish: publishes a message by name, confirmed; returns its message id. May raise Unroutable,
+            NotConfirmed, Unreachable.
+        definitions: what the broker holds now, in the form of RabbitMQ's definitions export.
+        roots: the library's folders; paths are shown relative to them.
+        host: the address the API is served at, accepted as `Host` beside the loopback names.
+        allowed_origins: origins besides our own that may connect and post, `https://example.org`.
+    """
+
+    state: StateStore
+    broker: Broker
+    topology: Topology
+    model_of: Callable[[str], type[BaseModel]]
+    publish: Callable[[str, BaseModel], Awaitable[str]]
+    definitions: Callable[[], Awaitable[Mapping[str, Any]]]
+    roots: Sequence[Path]
+    version: str
+    profile: Literal["dev", "prod"] = "dev"
+    host: str = "127.0.0.1"
+    allowed_origins: Sequence[str] = ()

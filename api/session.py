@@ -1,0 +1,167 @@
+"""`/v1/ws`: one client's conversation, from the handshake to the clean-up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import uuid
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from api import frames, metrics
+from api.connection import Connection, TokenBucket
+from api.hub import MAX_SUBSCRIPTIONS
+from api.plane import Plane, plane_of
+from api.problems import Problem
+from api.transport import writer_for
+from pipeline.errors import StateUnavailable, Unreachable
+
+MESSAGES_PER_S = 50
+MESSAGES_AT_ONCE = 300
+_TOLERATED_EXCESS = 50
+_POLICY_VIOLATION = 1008
+_ANSWER_S = 5.0
+_CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+router = APIRouter()
+
+
+@router.websocket("/v1/ws")
+async def serve_client(websocket: WebSocket) -> None:
+    """Accept a client, answer it, and forget it when it goes."""
+    plane = plane_of(websocket)
+    client_id = websocket.query_params.get("client_id") or str(uuid.uuid4())
+    problem = _refusal(plane, client_id)
+    if problem is not None:
+        metrics.HANDSHAKES.labels("refused").inc()
+        await websocket.send_denial_response(problem.response())
+        return
+    await websocket.accept()
+    metrics.HANDSHAKES.labels("accepted").inc()
+    connection = Connection(client_id, writer_for(websocket), time.time(), time.monotonic)
+    session = Session(plane, connection)
+    plane.hub.add(connection)
+    try:
+        session.reply(frames.welcome(client_id))
+        await _converse(websocket, session)
+    finally:
+        plane.hub.remove(connection)
+        metrics.CONNECTION_SECONDS.observe(time.time() - connection.connected_at)
+
+
+def _refusal(plane: Plane, client_id: str) -> Problem | None:
+    if plane.readiness.draining:
+        return Problem(503, "The service is stopping", "STOPPING", "Connect again in a moment")
+    if not _CLIENT_ID.fullmatch(client_id):
+        fix = "Use 1 to 128 letters, digits, and the characters . _ : -, or leave it out"
+        return Problem(400, "The client_id is not valid", "INVALID_CLIENT_ID", fix)
+    return None
+
+
+async def _converse(websocket: WebSocket, session: Session) -> None:
+    while not session.connection.closed:
+        try:
+            message = await websocket.receive()
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        if message["type"] == "websocket.disconnect" or session.connection.closed:
+            return
+        text = message.get("text")
+        if session.may_speak():
+            await (session.refuse_binary() if text is None else session.answer(text))
+
+
+class Session:
+    """Answers one client's messages, one after the other."""
+
+    def __init__(self, plane: Plane, connection: Connection) -> None:
+        self._plane = plane
+        self.connection = connection
+        self._bucket = TokenBucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, time.monotonic())
+        self._excess = 0
+
+    def reply(self, frame: frames.Frame) -> None:
+        metrics.MESSAGES_OUT.labels("reply").inc()
+        self.connection.send(frame)
+
+    def may_speak(self) -> bool:
+        """Whether the client is within its rate; beyond it messages are dropped, and in the end the socket closed."""
+        if self._bucket.take(time.monotonic()):
+            return True
+        metrics.MESSAGES_IN.labels("excess").inc()
+        self._excess += 1
+        if self._excess == 1:
+            self.reply(frames.error(f"Too many messages: at most {MESSAGES_PER_S} a second; this one was dropped"))
+        elif self._excess > _TOLERATED_EXCESS:
+            self.connection.close(_POLICY_VIOLATION, "Too many messages")
+        return False
+
+    async def refuse_binary(self) -> None:
+        metrics.MESSAGES_IN.labels("invalid").inc()
+        self.reply(frames.error("Binary messages are not understood; send JSON as text"))
+
+    async def answer(self, text: str) -> None:
+        """Do what a message asks; what is wrong with it is answered with an error, and the connection stays."""
+        try:
+            message = frames.parse(text)
+        except frames.InvalidFrame as error:
+            metrics.MESSAGES_IN.labels("invalid").inc()
+            self.reply(frames.error(str(error)))
+            return
+        metrics.MESSAGES_IN.labels(message.type).inc()
+        match message:
+            case frames.Ping():
+                self.reply(frames.pong(time.time()))
+            case frames.Subscribe(recording_id=recording_id):
+                await self._subscribe(recording_id)
+            case frames.Unsubscribe(recording_id=recording_id):
+                self._plane.hub.unfollow(self.connection, recording_id)
+                self.reply(frames.unsubscribed(recording_id))
+            case frames.GetStatus():
+                await self._status()
+
+    async def _subscribe(self, recording_id: str) -> None:
+        """Follow first and hold events back, then show the current state, then what came above it."""
+        subscriptions = self.connection.subscriptions
+        if recording_id not in subscriptions and len(subscriptions) >= MAX_SUBSCRIPTIONS:
+            self.reply(
+                frames.error(
+                    f"At most {MAX_SUBSCRIPTIONS} subscriptions per connection; unsubscribe from some, "
+                    f'or subscribe to "{frames.EVERYTHING}" for all recordings'
+                )
+            )
+            return
+        subscription = self._plane.hub.follow(self.connection, recording_id)
+        self.reply(frames.subscribed(recording_id))
+        if subscription is None:
+            return
+        shown = None
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                shown = await self._plane.state.progress.snapshot(recording_id)
+        except (StateUnavailable, Unreachable, TimeoutError):
+            self.reply(
+                frames.error(
+                    f"The state of {frames.quotable(recording_id)} can't be read now; updates follow once it can"
+                )
+            )
+        if shown is not None:
+            self._plane.relay.shown(shown)
+            metrics.MESSAGES_OUT.labels("snapshot").inc()
+            self.connection.send(frames.snapshot(shown.frame))
+        self.connection.deliver(subscription.release(shown))
+
+    async def _status(self) -> None:
+        connection, hub = self.connection, self._plane.hub
+        total = await self._plane.count_connections()
+        self.reply(
+            frames.status(
+                connection.client_id,
+                list(connection.subscriptions),
+                connection.connected_at,
+                max(total, hub.connections),
+                hub.connections,
+            )
+        )

@@ -1,0 +1,137 @@
+// The dashboard: the list over HTTP, brought up to date by the WebSocket, and polled while that is away.
+
+import { LiveClient } from "./client.js";
+import { Details } from "./details.js";
+import { atMostEvery, byId, oncePerFrame, setAttribute, setHidden, setText } from "./dom.js";
+import * as format from "./format.js";
+import { Letters } from "./letters.js";
+import { RecordingList } from "./recordings.js";
+import { Store, fetchJson } from "./store.js";
+
+const REFRESH_MS = 1000;
+const POLL_MS = 3000;
+const LETTERS_MS = 3000;
+const IDLE_MS = 15_000;
+const TYPING_MS = 200;
+
+const store = new Store();
+const details = new Details();
+const letters = new Letters();
+const list = new RecordingList(store, (id) => details.open(id));
+const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+const live = new LiveClient(`${scheme}//${location.host}/v1/ws`);
+
+const refresh = atMostEvery(REFRESH_MS, () => store.load());
+const refreshLetters = atMostEvery(LETTERS_MS, () => letters.load().catch(() => undefined));
+
+function showConnection(state) {
+  const texts = {
+    connecting: "Connecting",
+    open: "Live",
+    waiting: "Reconnecting",
+    replaced: "Opened elsewhere",
+  };
+  const node = byId("connection");
+  const shown = state === "connecting" && node.dataset.state === "waiting" ? "waiting" : state;
+  setAttribute(node, "data-state", shown);
+  setText(node, texts[shown]);
+}
+
+live.addEventListener("state", ({ detail }) => showConnection(detail.state));
+
+live.addEventListener("message", ({ detail: message }) => {
+  if (message.recording_id && message.data) {
+    if (store.apply(message)) refresh();
+    if (message.data.type === "error") refreshLetters();
+    details.notice(message.recording_id);
+  } else if (message.type === "subscribed" || message.type === "notice") {
+    // Events are followed from here on: what happened before is in the list.
+    store.forget();
+    refresh();
+    refreshLetters();
+  }
+});
+
+store.addEventListener(
+  "page",
+  oncePerFrame(() => {
+    setHidden(byId("banner"), true);
+    for (const status of ["queued", "analyzing", "completed", "failed"]) {
+      setText(byId(`count-${status}`), format.count(store.counts[status] ?? 0));
+    }
+    setText(byId("throughput"), format.count(store.finishedLastMinute));
+    const all = Object.values(store.counts).reduce((sum, value) => sum + value, 0);
+    setText(byId("total"), format.count(all));
+  }),
+);
+
+store.addEventListener("unreachable", ({ detail: error }) => {
+  const text = error instanceof TypeError ? "The service does not answer; trying again." : error.message;
+  setText(byId("banner"), text);
+  setHidden(byId("banner"), false);
+});
+
+function look(changes) {
+  Object.assign(store.query, { offset: 0 }, changes);
+  byId("status").value = store.query.status;
+  for (const card of document.querySelectorAll("button.card")) {
+    setAttribute(card, "aria-pressed", String(card.dataset.status === store.query.status));
+  }
+  store.load();
+}
+
+let typing = 0;
+byId("search").addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => look({ q: event.target.value.trim() }), TYPING_MS);
+});
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("status").addEventListener("change", (event) => look({ status: event.target.value }));
+byId("sort").addEventListener("change", (event) => look({ sort: event.target.value }));
+for (const card of document.querySelectorAll("button.card")) {
+  card.addEventListener("click", () => {
+    showTab(tabs[0]);
+    look({ status: store.query.status === card.dataset.status ? "" : card.dataset.status });
+  });
+}
+
+const tabs = [...document.querySelectorAll("[role=tab]")];
+function showTab(chosen) {
+  for (const tab of tabs) {
+    setAttribute(tab, "aria-selected", String(tab === chosen));
+    tab.tabIndex = tab === chosen ? 0 : -1;
+    setHidden(byId(tab.getAttribute("aria-controls")), tab !== chosen);
+  }
+  if (chosen === tabs[1]) refreshLetters();
+}
+for (const tab of tabs) {
+  tab.addEventListener("click", () => showTab(tab));
+  tab.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+    showTab(next);
+    next.focus();
+  });
+}
+
+// While the socket is away the list is polled; while it is there, now and then, so that the last minute's count falls.
+let idle = 0;
+setInterval(() => {
+  idle += POLL_MS;
+  if (document.hidden || (live.isOpen && idle < IDLE_MS)) return;
+  idle = 0;
+  refresh();
+  refreshLetters();
+}, POLL_MS);
+
+fetchJson("/v1/info")
+  .then((info) => {
+    list.roots = info.roots;
+    setText(byId("engine"), info.engine === "embedded" ? "embedded engines" : info.engine);
+  })
+  .catch(() => undefined);
+refresh();
+refreshLetters();
+live.subscribe("*");
+live.start();

@@ -1,0 +1,53 @@
+"""The deliveries that one consumer has handed over and that are not settled yet."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pipeline.broker.port import Delivery
+
+
+class Hold:
+    """Counts them, and knows what may still be done with them.
+
+    Attributes:
+        queue: the queue's key in the topology.
+        count: how many they are.
+        returning: nothing more is started; what waits goes back to the queue once consumption has ended.
+        void: the broker has taken them all back already, and delivers them again.
+    """
+
+    __slots__ = ("__weakref__", "_empty", "_unstarted", "count", "queue", "returning", "void")
+
+    def __init__(self, queue: str) -> None:
+        self.queue = queue
+        self.returning = False
+        self.void = False
+        self.count = 0
+        self._unstarted: list[Delivery] = []
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    def take(self) -> None:
+        self.count += 1
+        self._empty.clear()
+
+    def settled(self) -> None:
+        self.count -= 1
+        if self.count == 0:
+            self._empty.set()
+
+    def leave(self, delivery: Delivery) -> None:
+        """Keep a delivery that will not be started, for `give_back`."""
+        self._unstarted.append(delivery)
+
+    def give_back(self) -> None:
+        """Return what was left. Sooner, it would be delivered to the same consumer again."""
+        for delivery in self._unstarted:
+            delivery.reject(requeue=True)
+            self.settled()
+        self._unstarted.clear()
+
+    async def empty(self) -> None:
+        """Until all are settled."""
+        await self._empty.wait()

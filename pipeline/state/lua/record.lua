@@ -1,0 +1,117 @@
+-- Stores one update of a recording's progress, or refuses it. Progress.record has the rules.
+--
+-- KEYS  1 state hash   2 stream of events   3 hash of earlier runs   4 epoch
+-- ARGV  1 mode: update, queue, begin or cancel   2 run   3 attempt   4 status   5 '1' if that status ends the run
+--       6 progress, '' to leave it as it is   7 event id   8 recording id as JSON
+--       9 frame up to its sequence, 10 frame after its epoch
+--       11 channel   12 events kept   13 for how many ms   14 earlier runs kept   15 for how many ms
+-- Returns {sequence, epoch}, or false for a refused update.
+--
+-- The hash of earlier runs maps a run to "<sequence> <mark>". A mark is the status in which it ended; `replaced`:
+-- it may not write any more; `waiting`: it was queued, and unannounced work went first, so it may still begin.
+local mode, run, attempt, status, ends = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local progress, event_id = ARGV[6], ARGV[7]
+
+local was = redis.call('HMGET', KEYS[1], 'run', 'attempt', 'status', 'ended', 'progress', 'sequence', 'event_id',
+    'replaced')
+local was_run, was_attempt, was_status, was_ended = was[1], was[2], was[3], was[4] == '1'
+local shown, sequence, replaced = was[5], tonumber(was[6] or '0'), was[8] or ''
+local epoch = redis.call('GET', KEYS[4])
+
+if was[7] == event_id then
+    return {sequence, epoch or ''}  -- the client sent it again because the first answer got lost
+end
+
+local function mark(name, value)
+    redis.call('HSET', KEYS[3], name, sequence .. ' ' .. value)
+end
+
+local function earlier_runs()
+    local found, pairs_ = {}, redis.call('HGETALL', KEYS[3])
+    for i = 1, #pairs_, 2 do
+        local at, value = string.match(pairs_[i + 1], '^(%d+) (.*)$')
+        found[#found + 1] = {name = pairs_[i], at = tonumber(at), mark = value}
+    end
+    return found
+end
+
+if mode == 'cancel' then
+    if not was_run or was_ended then
+        return false
+    end
+    run, attempt = was_run, was_attempt
+    for _, each in ipairs(earlier_runs()) do
+        if each.mark == 'waiting' or each.mark == 'replaced' then
+            mark(each.name, status)
+        end
+    end
+elseif not was_run then
+    shown = '0'
+elseif run == was_run then
+    if was_ended then
+        return false
+    end
+    if attempt ~= was_attempt then
+        local gone = string.find('\n' .. replaced, '\n' .. attempt .. '\n', 1, true)
+        if mode ~= 'begin' or gone then
+            return false
+        end
+        replaced = string.sub(replaced .. was_attempt .. '\n', -4000)
+        shown = '0'
+    elseif progress ~= '' and tonumber(progress) < tonumber(shown) then
+        return false
+    end
+else
+    local known = redis.call('HGET', KEYS[3], run)
+    local waiting = known and string.match(known, ' waiting$')
+    if mode == 'update' or (known and not (waiting and mode == 'begin')) then
+        return false
+    end
+    if mode == 'queue' then
+        for _, each in ipairs(earlier_runs()) do
+            if each.mark == 'waiting' then
+                mark(each.name, 'replaced')
+            end
+        end
+    end
+    if known then
+        redis.call('HDEL', KEYS[3], run)
+    end
+    if was_ended then
+        mark(was_run, was_status)
+    elseif mode == 'begin' and was_attempt == '' then
+        mark(was_run, 'waiting')
+    else
+        mark(was_run, 'replaced')
+    end
+    local kept = tonumber(ARGV[14])
+    if redis.call('HLEN', KEYS[3]) > kept then
+        local runs = earlier_runs()
+        table.sort(runs, function(a, b) return a.at < b.at end)
+        for i = 1, #runs - kept do
+            redis.call('HDEL', KEYS[3], runs[i].name)
+        end
+    end
+    redis.call('PEXPIRE', KEYS[3], ARGV[15])
+    replaced, shown = '', '0'
+end
+
+if not epoch then
+    epoch = event_id
+    redis.call('SET', KEYS[4], epoch)
+end
+sequence = sequence + 1
+if sequence == 1 then
+    redis.call('DEL', KEYS[2])
+end
+if progress ~= '' then
+    shown = progress
+end
+local wire = sequence .. ' ' .. epoch .. ' ' .. status .. ' ' .. ARGV[8] .. '\n'
+    .. ARGV[9] .. sequence .. ',"epoch":"' .. epoch .. ARGV[10]
+redis.call('HSET', KEYS[1], 'run', run, 'attempt', attempt, 'status', status, 'ended', ends, 'progress', shown,
+    'sequence', sequence, 'event_id', event_id, 'replaced', replaced, 'last', wire)
+redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[12], sequence .. '-0', 'event', wire)
+redis.call('PEXPIRE', KEYS[2], ARGV[13])
+redis.call('PUBLISH', ARGV[11], wire)
+return {sequence, epoch}

@@ -1,0 +1,509 @@
+"""Workers on a real RabbitMQ and Redis: what is lost and what happens twice when things break. Nothing, and nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import textwrap
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+
+from ops.servers.rabbitmq import PrivateRabbitMQ
+from ops.servers.redis import PrivateRedis
+from pipeline.broker.rabbitmq import RabbitMQBroker
+from pipeline.errors import Unreachable
+from pipeline.messages.message import (
+    ATTEMPT,
+    ERROR_CODE,
+    ERROR_MESSAGE,
+    MESSAGE_NAME,
+    ORIGINAL_ROUTING_KEY,
+    Message,
+    derive_message_id,
+)
+from pipeline.provision.apply import apply
+from pipeline.provision.management import ManagementClient
+from pipeline.provision.observe import observe
+from pipeline.provision.ownership import read_ownership
+from pipeline.provision.plan import plan
+from pipeline.runtime.compose import import_reference
+from pipeline.runtime.worker import Worker, WorkerOptions
+from pipeline.state.store import RedisStore
+from pipeline.topology.expand import definitions_of
+from pipeline.topology.model import Topology
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
+
+STEPS = """
+    import asyncio
+    import os
+    import signal
+    import time
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+    from pipeline.errors import Permanent, Transient
+
+
+    class Order(BaseModel):
+        number: int
+        recording_id: str = "rec"
+        path: str = ""
+
+
+    class Answer(BaseModel):
+        number: int
+
+
+    def answer(order: Order) -> Answer:
+        return Answer(number=order.number)
+
+
+    async def slowly(order: Order) -> Answer:
+        await asyncio.sleep(0.02)
+        return Answer(number=order.number)
+
+
+    async def wait_for_file(order: Order) -> Answer:
+        Path(order.path + ".reached").touch()
+        while not os.path.exists(order.path):
+            await asyncio.sleep(0.01)
+        return Answer(number=order.number)
+
+
+    def transient_twice(order: Order, context) -> Answer:
+        if context.envelope.attempt < 3:
+            raise Transient("not yet")
+        return Answer(number=order.number)
+
+
+    def refuse(order: Order) -> Answer:
+        raise Permanent("broken file", "DECODE_ERROR")
+
+
+    def fail(order: Order) -> Answer:
+        raise ValueError("a secret")
+
+
+    def crash_once(order: Order, context) -> Answer:
+        context.progress(0.5, "half way")
+        if context.envelope.attempt == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Answer(number=order.number)
+
+
+    def crash(order: Order) -> Answer:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+    def sleep(order: Order) -> Answer:
+        Path(order.path + ".reached").touch()
+        time.sleep(600)
+"""
+
+TOPOLOGY: dict[str, Any] = {
+    "version": 1,
+    "name": "shop",
+    "retries": {"short": {"delays": ["100ms", "200ms"]}},
+    "defaults": {"stage": {"retry": "short"}},
+    "exchanges": {"in": {"type": "topic"}, "out": {"type": "direct"}},
+    "queues": {
+        "orders": {"bindings": [{"source": "in", "routing_key": "order.#"}], "max_priority": 5},
+        "answers": {"external": True, "bindings": [{"source": "out", "routing_key": "answer"}]},
+    },
+    "messages": {
+        "order": {"model": "shop_steps:Order", "exchange": "in"},
+        "answer": {"model": "shop_steps:Answer", "exchange": "out"},
+    },
+}
+
+
+async def eventually(condition: Callable[[], Any], seconds: float = 40) -> Any:
+    """The first true value of `condition` (called, and awaited if need be). Fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            await asyncio.sleep(0.02)
+
+
+class Shop:
+    """A vhost and a key prefix of the test's own, a topology in them, and workers on it."""
+
+    def __init__(self, amqp_url: str, management_url: str, redis_url: str, folder: Path) -> None:
+        self.vhost = f"worker-{uuid.uuid4()}"
+        parts = urlsplit(amqp_url)
+        self.amqp_url = f"{parts.scheme}://{parts.netloc}/{quote(self.vhost, safe='')}"
+        self.management = ManagementClient(management_url, self.vhost)
+        self.redis_url = redis_url
+        self.prefix = f"test-{uuid.uuid4()}"
+        self.folder = folder
+        self.broker = RabbitMQBroker(self.amqp_url)
+        self.state = RedisStore(redis_url, self.prefix)
+        self.topology = Topology.model_validate(TOPOLOGY)
+        self.workers: list[tuple[Worker, asyncio.Task[None], RabbitMQBroker, RedisStore]] = []
+
+    async def open(self, run: str, **stage: Any) -> None:
+        """Declare the topology with one stage that runs the step `run`."""
+        work = {"from": {"orders": ["order"]}, "module": "shop_steps", "run": [run], "emits": ["answer"], **stage}
+        self.topology = Topology.model_validate({**TOPOLOGY, "stages": {"work": work}})
+        (self.folder / "topology.json").write_text(json.dumps({**TOPOLOGY, "stages": {"work": work}}))
+        await self.management.put("vhosts", self.vhost, body={})
+        await self.apply()
+        await self.broker.connect()
+        await self.state.connect()
+
+    async def apply(self) -> None:
+        """What `pipeline apply` does."""
+        owned = await read_ownership(self.management, "shop")
+        await apply(plan(definitions_of(self.topology), await observe(self.management), owned), self.management)
+
+    async def start(self, amqp_url: str | None = None, **options: Any) -> Worker:
+        broker, state = RabbitMQBroker(amqp_url or self.amqp_url), RedisStore(self.redis_url, self.prefix)
+        settings = {"path": str(self.folder), "processes": 2, "lease_s": 1.0, "hold_s": 0.2, **options}
+        worker = Worker(self.topology, broker, state, import_reference, WorkerOptions(**settings))
+        task = asyncio.ensure_future(worker.run())
+        self.workers.append((worker, task, broker, state))
+        ready = asyncio.ensure_future(worker.ready())
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+        return worker
+
+    async def stop(self, deadline_s: float = 10) -> None:
+        for worker, task, broker, state in self.workers:
+            await worker.stop(deadline_s)
+            await task
+            await broker.close()
+            await state.close()
+        self.workers.clear()
+
+    async def close(self) -> None:
+        await self.stop(0.5)
+        await self.broker.close()
+        await self.state.close()
+        await self.management.delete("vhosts", self.vhost)
+        await self.management.close()
+
+    async def publish(self, body: Any, *, id: str | None = None, key: str = "order", **properties: Any) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {MESSAGE_NAME: "order"}
+        await self.broker.publish("in", key, Message(content, message_id=id, headers=headers, **properties))
+
+    async def depth(self, queue: str) -> int:
+        return (await self.broker.depth(queue)).messages
+
+    async def take(self, queue: str) -> Message:
+        delivery = await eventually(lambda: self.broker.get(queue))
+        delivery.ack()
+        return delivery.message  # type: ignore[no-any-return]
+
+    async def answers(self, count: int) -> list[int]:
+        """The numbers of all answers, once there are `count` of them."""
+        return [json.loads((await self.take("answers")).body)["number"] for _ in range(count)]
+
+    async def statuses(self) -> list[str]:
+        events = await self.state.progress.since("rec", 0)
+        return [event.status.value for event in events]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A topology's folder, with a module of steps beside it."""
+    (tmp_path / "shop_steps.py").write_text(textwrap.dedent(STEPS))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "shop_steps", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+async def shop(rabbitmq_url: str, rabbitmq_management_url: str, redis_url: str, folder: Path) -> AsyncIterator[Shop]:
+    shop = Shop(rabbitmq_url, rabbitmq_management_url, redis_url, folder)
+    yield shop
+    await shop.close()
+
+
+class Proxy:
+    """Passes bytes between a client and RabbitMQ, until it is cut."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._target = (parts.hostname, parts.port)
+        self._url = parts
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def start(self) -> str:
+        """The URL at which it listens."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        return self._url._replace(netloc=f"guest:guest@127.0.0.1:{port}").geturl()
+
+    def cut(self) -> None:
+        """Reset all connections; new ones are served."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, far_writer}
+        with suppress(OSError):
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+async def test_a_message_goes_through_a_stage(shop: Shop) -> None:
+    await shop.open("answer", track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 7}, id="one", correlation_id="c")
+    message = await shop.take("answers")
+    assert json.loads(message.body) == {"number": 7}
+    assert message.message_id == derive_message_id("one", "work", 0)
+    assert message.correlation_id == "c"
+    await shop.stop()
+    assert await shop.depth("orders") == 0
+
+
+async def test_an_unreadable_message_is_dead_lettered_with_its_reason_and_the_next_one_is_worked_on(shop: Shop) -> None:
+    await shop.open("answer")
+    await shop.start()
+    await shop.publish(b'{"number": ', id="broken")
+    await shop.publish({"number": 8}, id="whole")
+    buried = await shop.take("orders.dlq")
+    assert buried.headers[ERROR_CODE] == "INVALID_MESSAGE"
+    assert buried.headers[ERROR_MESSAGE].startswith("order: Invalid JSON")
+    assert await shop.answers(1) == [8]
+
+
+async def test_a_transient_failure_passes_through_the_ladder_and_succeeds(shop: Shop) -> None:
+    await shop.open("transient_twice", track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 9}, id="one", priority=4, key="order.big")
+    message = await shop.take("answers")
+    assert json.loads(message.body) == {"number": 9}
+    await shop.stop()
+    assert (await shop.statuses()).count("retrying") == 2
+    assert await shop.depth("orders") == await shop.depth("orders.dlq") == 0
+
+
+@pytest.mark.parametrize(("step", "attempts", "code"), [("refuse", 1, "DECODE_ERROR"), ("fail", 3, "INTERNAL_ERROR")])
+async def test_a_failed_message_reaches_the_dead_letter_queue_after_its_attempts(
+    shop: Shop, step: str, attempts: int, code: str
+) -> None:
+    await shop.open(step, track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 1}, id="one", key="order.big")
+    buried = await shop.take("orders.dlq")
+    assert (buried.headers[ATTEMPT], buried.headers[ERROR_CODE]) == (attempts, code)
+    assert buried.headers[ORIGINAL_ROUTING_KEY] == "order.big"
+    assert "secret" not in str(buried.headers)
+    await shop.stop()
+    assert (await shop.statuses())[-1] == "failed"
+
+
+async def test_a_crashed_process_is_tried_again_once_and_its_neighbour_is_not_disturbed(shop: Shop) -> None:
+    await shop.open("crash_once", executor="process", track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 1}, id="one")
+    await shop.publish({"number": 2, "recording_id": "other"}, id="two")
+    assert sorted(await shop.answers(2)) == [1, 2]
+    assert "retrying" in await shop.statuses()
+
+
+async def test_a_message_that_crashes_its_process_twice_is_dead_lettered(shop: Shop) -> None:
+    await shop.open("crash", executor="process")
+    await shop.start()
+    await shop.publish({"number": 1}, id="one")
+    buried = await shop.take("orders.dlq")
+    assert (buried.headers[ATTEMPT], buried.headers[ERROR_CODE]) == (2, "WORKER_CRASHED")
+
+
+async def test_cancelling_ends_the_process_that_does_the_work(shop: Shop) -> None:
+    await shop.open("sleep", executor="process", track="recording_id", timeout="1h")
+    worker = await shop.start()
+    path = shop.folder / "never"
+    await shop.publish({"number": 1, "path": str(path)}, id="one")
+    await eventually(Path(f"{path}.reached").exists)
+    await shop.state.progress.cancel("rec", "not wanted")
+    await eventually(lambda: worker.held == 0)
+    await shop.stop()
+    assert (await shop.statuses())[-1] == "cancelled"
+    assert await shop.depth("orders") == 0
+
+
+async def test_duplicates_run_once(shop: Shop) -> None:
+    await shop.open("slowly", concurrency=8)
+    await shop.start()
+    await shop.start()
+    for number in range(50):
+        await shop.publish({"number": number}, id=f"id{number % 10}")
+    await eventually(lambda: _at_rest(shop))
+    assert await shop.depth("answers") == 10
+
+
+async def _at_rest(shop: Shop) -> bool:
+    waiting = [await shop.depth(name) for name in ("orders", "shop.retry.100ms", "shop.retry.200ms")]
+    return not any(waiting) and not any(worker.held for worker, *_ in shop.workers)
+
+
+async def test_nothing_is_lost_or_done_twice_when_the_connection_is_cut_again_and_again(shop: Shop) -> None:
+    await shop.open("slowly", concurrency=8, prefetch=32)
+    proxy = Proxy(shop.amqp_url)
+    try:
+        await shop.start(await proxy.start())
+        for number in range(300):
+            await shop.publish({"number": number}, id=f"id{number}")
+        for count in (50, 150, 250):
+            await eventually(partial(_answered, shop, count))
+            proxy.cut()
+        await eventually(lambda: _answered(shop, 300))
+        await eventually(lambda: _at_rest(shop))
+        await shop.stop()
+    finally:
+        await proxy.close()
+    ids, numbers = set(), set()
+    for _ in range(await shop.depth("answers")):
+        message = await shop.take("answers")
+        ids.add(message.message_id)
+        numbers.add(json.loads(message.body)["number"])
+    assert numbers == set(range(300))
+    assert len(ids) == 300  # a repeated publish has the same id, so the next stage runs it once
+    assert await shop.depth("orders.dlq") == 0
+
+
+async def _answered(shop: Shop, count: int) -> bool:
+    return await shop.depth("answers") >= count
+
+
+async def test_stopping_finishes_what_runs_and_returns_the_rest(shop: Shop) -> None:
+    await shop.open("wait_for_file", concurrency=1, prefetch=5)
+    worker = await shop.start()
+    gate = shop.folder / "gate"
+    for number in range(5):
+        await shop.publish({"number": number, "path": str(gate)}, id=f"id{number}")
+    await eventually(Path(f"{gate}.reached").exists)
+    stopping = asyncio.ensure_future(worker.stop(20))
+    await eventually(lambda: _is(shop, 4))
+    gate.touch()
+    await stopping
+    assert await shop.answers(1) == [0]
+    assert await shop.depth("orders") == 4
+
+
+async def _is(shop: Shop, count: int) -> bool:
+    return await shop.depth("orders") == count
+
+
+async def test_a_killed_worker_loses_nothing_and_its_message_runs_elsewhere_soon(shop: Shop) -> None:
+    await shop.open("wait_for_file", timeout="1h")
+    gate = shop.folder / "gate"
+    program = f"""
+        import asyncio, json, sys
+        sys.path[:0] = [{str(shop.folder)!r}, {os.getcwd()!r}]
+        from pathlib import Path
+        from pipeline.broker.rabbitmq import RabbitMQBroker
+        from pipeline.runtime.compose import import_reference
+        from pipeline.runtime.worker import Worker, WorkerOptions
+        from pipeline.state.store import RedisStore
+        from pipeline.topology.model import Topology
+
+        async def main():
+            topology = Topology.model_validate(json.loads(Path({str(shop.folder)!r}, "topology.json").read_text()))
+            state = RedisStore({shop.redis_url!r}, {shop.prefix!r})
+            broker = RabbitMQBroker({shop.amqp_url!r})
+            await Worker(topology, broker, state, import_reference, WorkerOptions(lease_s=1.0)).run()
+
+        asyncio.run(main())
+    """
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program))
+    try:
+        await shop.publish({"number": 3, "path": str(gate)}, id="one")
+        await eventually(Path(f"{gate}.reached").exists)
+    finally:
+        worker.kill()
+        await worker.wait()
+    gate.touch()
+    await shop.start()
+    assert await shop.answers(1) == [3]
+    await shop.stop()
+    assert await shop.depth("orders") == await shop.depth("orders.dlq") == 0
+
+
+async def test_messages_wait_uncounted_while_redis_is_away(
+    rabbitmq_url: str, rabbitmq_management_url: str, own_redis: PrivateRedis, folder: Path
+) -> None:
+    shop = Shop(rabbitmq_url, rabbitmq_management_url, own_redis.url, folder)
+    try:
+        await shop.open("slowly", concurrency=4, track="recording_id")
+        await shop.start()
+        for number in range(100):
+            await shop.publish({"number": number, "recording_id": f"rec{number}"}, id=f"id{number}")
+        await eventually(lambda: _answered(shop, 20))
+        own_redis.stop()
+        await eventually(lambda: _consumers(shop, 0))
+        own_redis.start()
+        await eventually(lambda: _answered(shop, 100))
+        await eventually(lambda: _at_rest(shop))
+        assert set(await shop.answers(await shop.depth("answers"))) == set(range(100))
+        assert await shop.depth("orders.dlq") == 0
+    finally:
+        await shop.close()
+
+
+async def _reconnected(shop: Shop) -> bool:
+    try:
+        await shop.broker.connect()
+    except Unreachable:
+        return False
+    return True
+
+
+async def _consumers(shop: Shop, count: int) -> bool:
+    return (await shop.broker.depth("orders")).consumers == count
+
+
+async def test_nothing_is_lost_when_rabbitmq_is_killed_and_started_again(
+    own_rabbitmq: PrivateRabbitMQ, redis_url: str, folder: Path
+) -> None:
+    shop = Shop(own_rabbitmq.url, own_rabbitmq.management_url, redis_url, folder)
+    try:
+        await shop.open("slowly", concurrency=4)
+        await shop.start()
+        for number in range(100):
+            await shop.publish({"number": number}, id=f"id{number}")
+        await eventually(lambda: _answered(shop, 20))
+        own_rabbitmq.stop(kill=True)
+        own_rabbitmq.start()
+        await eventually(lambda: _reconnected(shop))
+        await eventually(lambda: _answered(shop, 100))
+        await eventually(lambda: _at_rest(shop))
+        assert set(await shop.answers(await shop.depth("answers"))) == set(range(100))
+        assert await shop.depth("orders.dlq") == 0
+    finally:
+        await shop.close()
