@@ -64,7 +64,7 @@ class Documents(Protocol):
 class StageContext(Protocol):
     """What a step may ask for beside its input.
 
-    In a process pool `state` and `track` are not there: the state store stays with the worker.
+    In a process pool `state`, `ended` and `track` are not there: the state store stays with the worker.
     `options` are the stage's own, from the topology.
     """
 
@@ -81,6 +81,10 @@ class StageContext(Protocol):
 
     def progress(self, fraction: float, message: str = "") -> None:
         """Show how far the work is (0 to 1, never backwards). Cheap, never blocks, conflated."""
+        ...
+
+    async def ended(self, recording_id: str, request: Emit) -> bool:
+        """Whether the work that `request`, which has an identity, asks for is the recording's latest and has ended."""
         ...
 
     def track(self, recording_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Logs and metrics: structlog to standard error, prometheus-client for `/metrics`. No payloads, no secrets, no id labels."""
+"""Logs (structlog) and metrics (prometheus-client). No payloads, no secrets, no label that carries an id."""
 
 from __future__ import annotations
 

@@ -117,3 +117,13 @@ class Availability:
             self._up.set()
             if attempt:
                 _log.warning(f"{self._what} answers again", tries=attempt + 1)
+
+
+async def keep_connected(availability: Availability, broker: Broker) -> None:
+    """Keep a broker up for as long as this runs: connect it, and again whenever it closes."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(availability.keep())
+        while True:
+            await availability.wait()
+            await broker.closed()
+            availability.lost()

@@ -11,10 +11,11 @@ from typing import Any
 import structlog
 from pydantic import BaseModel
 
-from pipeline.messages.message import Envelope
+from pipeline.messages.message import Envelope, derive_message_id
 from pipeline.runtime.failure import OutOfTime, WorkCancelled
 from pipeline.runtime.progress import Reporter
-from pipeline.stage import Documents, Logger
+from pipeline.stage import Documents, Emit, Logger
+from pipeline.state.port import Progress, StateStore
 
 
 class Work:
@@ -75,12 +76,13 @@ class Work:
 class LoopContext:
     """What steps on the loop see."""
 
-    def __init__(self, work: Work, state: Documents, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
+    def __init__(self, work: Work, store: StateStore, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
         self.envelope = work.envelope
-        self.state = state
+        self.state: Documents = store.documents
         self.roots = roots
         self.options = options
         self._work = work
+        self._progress: Progress = store.progress
         self._log: Logger | None = None
 
     @property
@@ -93,6 +95,12 @@ class LoopContext:
     def cancelled(self) -> bool:
         return self._work.cancelled
 
+    async def ended(self, recording_id: str, request: Emit) -> bool:
+        if request.identity is None:
+            raise ValueError(f"{request.message} has no identity, so it can't be told from any other")
+        run = derive_message_id(request.message, request.identity)
+        return await self._progress.ended(recording_id, run) is not None
+
     def progress(self, fraction: float, message: str = "") -> None:
         self._work.progress(fraction, message)
 
@@ -103,8 +111,10 @@ class LoopContext:
 class ThreadContext(LoopContext):
     """What steps in a thread see: the same, handed over to the loop."""
 
-    def __init__(self, work: Work, state: Documents, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
-        super().__init__(work, _from_thread(state), roots, options)
+    def __init__(self, work: Work, store: StateStore, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
+        super().__init__(work, store, roots, options)
+        self.state = _from_thread(store.documents)
+        self._progress = _from_thread(store.progress)
         self._loop = asyncio.get_running_loop()
 
     def progress(self, fraction: float, message: str = "") -> None:
@@ -136,6 +146,9 @@ class ProcessContext:
     def state(self) -> Documents:
         raise RuntimeError("context.state is not available in executor: process; use loop or thread")
 
+    async def ended(self, recording_id: str, request: Emit) -> bool:
+        raise RuntimeError("context.ended is not available in executor: process; use loop or thread")
+
     def track(self, recording_id: str) -> None:
         raise RuntimeError("context.track is not available in executor: process; set the stage's `track`")
 
@@ -148,8 +161,8 @@ def step_logger(stage: str, envelope: Envelope) -> Logger:
     return logger
 
 
-def _from_thread(state: Documents) -> Documents:
-    """The documents for steps that run on a loop of their own in a thread: each call is made on the worker's loop."""
+def _from_thread(state: Any) -> Any:
+    """A part of the state store for steps with a loop of their own in a thread: calls are made on the worker's loop."""
     loop = asyncio.get_running_loop()
 
     class OnTheWorkersLoop:
@@ -161,5 +174,4 @@ def _from_thread(state: Documents) -> Documents:
 
             return call
 
-    documents: Any = OnTheWorkersLoop()
-    return documents  # type: ignore[no-any-return]
+    return OnTheWorkersLoop()

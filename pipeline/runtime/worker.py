@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Broker
 from pipeline.errors import PipelineError
-from pipeline.runtime.availability import Availability
+from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.cancellations import Cancellations
 from pipeline.runtime.child import Configuration
 from pipeline.runtime.compose import Resolve, Steps, check, compose, references
@@ -138,19 +138,12 @@ class Worker:
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         return [
-            self._broker_up.keep(),
+            keep_connected(self._broker_up, self._broker),
             self._state_up.keep(),
-            self._watch_broker(),
             self._services.leases.keep(),
             self._services.cancellations.watch(),
             *(crew.run() for crew in self._crews),
         ]
-
-    async def _watch_broker(self) -> None:
-        while True:
-            await self._broker_up.wait()
-            await self._broker.closed()
-            self._broker_up.lost()
 
     async def _drain(self) -> None:
         with suppress(TimeoutError):
@@ -208,18 +201,18 @@ class Worker:
 
     def _executor(self, topology: Topology, name: str, stage: Stage, steps: Steps, size: int) -> Executor:
         timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
-        documents, roots = self._services.state.documents, self._options.roots
+        store, roots = self._services.state, self._options.roots
         if stage.executor == "process" and self._pool is not None:
             return ProcessExecutor(name, self._pool, timeout_s)
         if stage.executor == "thread":
             return ThreadExecutor(
                 steps,
                 timeout_s,
-                lambda work: ThreadContext(work, documents, roots, stage.options),
+                lambda work: ThreadContext(work, store, roots, stage.options),
                 name=name,
                 threads=size,
             )
-        return LoopExecutor(steps, timeout_s, lambda work: LoopContext(work, documents, roots, stage.options))
+        return LoopExecutor(steps, timeout_s, lambda work: LoopContext(work, store, roots, stage.options))
 
 
 def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stage]:

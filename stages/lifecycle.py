@@ -1,0 +1,19 @@
+"""What a file's fate means for the work on it: a deleted file is not analysed any more."""
+
+from __future__ import annotations
+
+from pipeline.stage import Cancel, StageContext
+from stages.catalog import recording_at
+from stages.contracts import FileDiscovered, FileLifecycleEvent
+from stages.sighting import sighting_of
+
+
+async def follow(event: FileDiscovered | FileLifecycleEvent, context: StageContext) -> Cancel | None:
+    """End queued or running work on a file that has gone. Moves and new contents are the catalog's."""
+    sighting = sighting_of(event)
+    if sighting.kind != "deleted":
+        return None
+    recording = await recording_at(sighting.path, context)
+    if recording is None or recording.get("updated_at", "") > sighting.time.isoformat():
+        return None
+    return Cancel(recording["recording_id"], "The file was deleted")
