@@ -30,7 +30,7 @@ class Entry:
     Attributes:
         key: its bytes as UTF-8, others as surrogates (PEP 383), as in all strings of `value`.
         type: string, hash, set, zset or stream.
-        value: a string; pairs of field and value; members, sorted; pairs of member and score, ascending; pairs
+        value: a string; pairs of field and value, sorted; members, sorted; pairs of member and score, ascending; pairs
             of entry id and a list of fields and values. Consumer groups of a stream are not kept.
         expires_at_ms: milliseconds since the epoch, or None.
     """
@@ -129,7 +129,7 @@ def _value(type: str, value: Any) -> Any:
     if type == "string":
         return _text(value)
     if type == "hash":
-        return [[_text(field), _text(each)] for field, each in value.items()]
+        return sorted([_text(field), _text(each)] for field, each in value.items())
     if type == "set":
         return sorted(map(_text, value))
     if type == "zset":

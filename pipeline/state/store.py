@@ -22,8 +22,6 @@ log = structlog.get_logger(__name__)
 
 RETENTION_S = 7 * 24 * 3600.0
 
-_ANSWER_TIMEOUT_S = 5.0
-_CONNECT_TIMEOUT_S = 3.0
 _CONNECTIONS = 32
 
 
@@ -59,20 +57,23 @@ class Store:
 class RedisStore(Store):
     """The state store on Redis 6.2 or later, which several processes may share.
 
-    All keys begin with the prefix and a colon. A command waits 5 s for its answer, 3 s for a connection and
-    5 s for a free one of 32; a lost connection is tried once more at once, and every write may be repeated.
+    All keys begin with the prefix and a colon. A lost connection is tried once more at once; every write may
+    be repeated without harm.
     What Redis loses (no append-only file, a failover) is lost here too. In a Redis Cluster all keys must be
     in one slot: put the prefix in braces.
 
     Args:
         url: redis://user:pass@host:port/db, rediss:// with TLS, unix://path.
         retention_s: how long the ledger remembers a finished message.
+        timeout_s: for an answer, for a connection, and for a free one of the 32 there may be.
     Raises: PipelineError if the URL is none.
     """
 
-    def __init__(self, url: str, prefix: str = "tracktion", *, retention_s: float = RETENTION_S) -> None:
-        pool = _pool(url, BlockingConnectionPool, max_connections=_CONNECTIONS, timeout=_ANSWER_TIMEOUT_S, retries=1)
-        listening = _pool(url, ConnectionPool, retries=0)
+    def __init__(
+        self, url: str, prefix: str = "tracktion", *, retention_s: float = RETENTION_S, timeout_s: float = 5.0
+    ) -> None:
+        pool = _pool(url, BlockingConnectionPool, timeout_s, retries=1, max_connections=_CONNECTIONS, timeout=timeout_s)
+        listening = _pool(url, ConnectionPool, timeout_s, retries=0)
         super().__init__(
             Link(Redis(connection_pool=pool), Redis(connection_pool=listening), where=_where(pool)),
             prefix,
@@ -98,7 +99,7 @@ class RedisStore(Store):
             )
 
 
-def _pool(url: str, kind: type[ConnectionPool], *, retries: int, **options: Any) -> ConnectionPool:
+def _pool(url: str, kind: type[ConnectionPool], timeout_s: float, *, retries: int, **options: Any) -> ConnectionPool:
     try:
         if urlsplit(url).scheme != "unix" and not (urlsplit(url).path.strip("/") or "0").isdecimal():
             raise ValueError("the database is not a number")
@@ -107,8 +108,8 @@ def _pool(url: str, kind: type[ConnectionPool], *, retries: int, **options: Any)
             protocol=2,
             decode_responses=True,
             encoding_errors="surrogatepass",  # a file name need not be UTF-8
-            socket_timeout=_ANSWER_TIMEOUT_S,
-            socket_connect_timeout=_CONNECT_TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             socket_keepalive=True,
             retry=Retry(NoBackoff(), retries, supported_errors=(exceptions.ConnectionError,)),
             **options,
@@ -138,11 +139,15 @@ def _unreachable(where: str, error: StateUnavailable) -> Unreachable:
         return Unreachable(
             "Redis has no such database", where=where, fix="Correct the number at the end of REDIS_URL, or use 0"
         )
-    if "ssl" in text or "tls" in text:
-        return Unreachable(
-            "Redis and this client do not agree on TLS", where=where, fix="Use redis:// or rediss:// as the server does"
-        )
     reason = str(error.__cause__ or error).rstrip(".")
+    if "certificate" in text:
+        return Unreachable(
+            f"Redis has a certificate that is not trusted: {reason}",
+            where=where,
+            fix="Add ?ssl_ca_certs=FILE to REDIS_URL, with the certificate that signed it",
+        )
     return Unreachable(
-        f"Redis does not answer: {reason}", where=where, fix="Start it, or correct the host and port in REDIS_URL"
+        f"Redis does not answer: {reason}",
+        where=where,
+        fix="Start it, or correct the host and port in REDIS_URL; rediss:// is for a server with TLS, redis:// without",
     )

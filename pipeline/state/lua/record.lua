@@ -74,9 +74,6 @@ else
             end
         end
     end
-    if known then
-        redis.call('HDEL', KEYS[3], run)
-    end
     if was_ended then
         mark(was_run, was_status)
     elseif mode == 'begin' and was_attempt == '' then

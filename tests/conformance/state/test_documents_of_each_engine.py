@@ -75,6 +75,14 @@ async def test_unique_value_belongs_to_its_last_writer(store: Store) -> None:
     assert await store.documents.find("recording", "path", "/x") == ["b"]
 
 
+async def test_unique_value_that_went_to_another_stays_there_when_its_loser_moves_on(store: Store) -> None:
+    await store.documents.put("recording", "a", {}, unique={"path": "/x"})
+    await store.documents.put("recording", "b", {}, unique={"path": "/x"})
+    await store.documents.put("recording", "a", {}, unique={"path": "/y"})
+    assert await store.documents.find("recording", "path", "/x") == ["b"]
+    assert await store.documents.find("recording", "path", "/y") == ["a"]
+
+
 async def test_claim_gives_a_value_to_the_first_who_asks(store: Store) -> None:
     assert await store.documents.claim("recording", "path", "/x", "a") == "a"
     assert await store.documents.claim("recording", "path", "/x", "b") == "a"

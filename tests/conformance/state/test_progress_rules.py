@@ -109,6 +109,15 @@ async def test_new_attempt_takes_the_run_over_and_may_start_lower(store: Store) 
     await refused(store, shows("1", "a", 0.9), completes("1", "a"))
 
 
+async def test_attempt_that_begins_without_showing_progress_starts_anew(store: Store) -> None:
+    notice = Update("rec", "1", "b", "notice", Status.ANALYZING, data={"text": "Decoding"}, begins=True)
+    await accepted(store, begins("1", "a", 0.8), notice, shows("1", "b", 0.1))
+
+
+async def test_attempts_of_one_run_say_nothing_of_another(store: Store) -> None:
+    await accepted(store, begins("1", "a"), begins("1", "b"), queued("2"), begins("2", "b"), begins("2", "a"))
+
+
 async def test_replaced_attempt_cannot_take_the_run_back(store: Store) -> None:
     await accepted(store, begins("1", "a"), begins("1", "b"))
     await refused(store, begins("1", "a", 1.0))
