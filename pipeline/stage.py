@@ -83,8 +83,11 @@ class StageContext(Protocol):
         """Show how far the work is (0 to 1, never backwards). Cheap, never blocks, conflated."""
         ...
 
-    async def ended(self, recording_id: str, request: Emit) -> bool:
-        """Whether the work that `request`, which has an identity, asks for is the recording's latest and has ended."""
+    async def ended(self, recording_id: str, request: Emit) -> str | None:
+        """How the work on the recording that `request` asks for has ended: completed, failed, cancelled; else None.
+
+        Raises: ValueError for a request without an identity; StateUnavailable.
+        """
         ...
 
     def track(self, recording_id: str) -> None:

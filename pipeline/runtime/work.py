@@ -95,11 +95,12 @@ class LoopContext:
     def cancelled(self) -> bool:
         return self._work.cancelled
 
-    async def ended(self, recording_id: str, request: Emit) -> bool:
+    async def ended(self, recording_id: str, request: Emit) -> str | None:
         if request.identity is None:
             raise ValueError(f"{request.message} has no identity, so it can't be told from any other")
         run = derive_message_id(request.message, request.identity)
-        return await self._progress.ended(recording_id, run) is not None
+        status = await self._progress.ended(recording_id, run)
+        return None if status is None else status.value
 
     def progress(self, fraction: float, message: str = "") -> None:
         self._work.progress(fraction, message)
@@ -146,7 +147,7 @@ class ProcessContext:
     def state(self) -> Documents:
         raise RuntimeError("context.state is not available in executor: process; use loop or thread")
 
-    async def ended(self, recording_id: str, request: Emit) -> bool:
+    async def ended(self, recording_id: str, request: Emit) -> str | None:
         raise RuntimeError("context.ended is not available in executor: process; use loop or thread")
 
     def track(self, recording_id: str) -> None:

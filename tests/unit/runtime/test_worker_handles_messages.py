@@ -459,6 +459,25 @@ async def test_steps_in_threads_leave_the_loop_free_and_may_use_the_state_store(
     assert await rig.state.documents.get("note", "1") == {"number": 7}
 
 
+@pytest.mark.parametrize("executor", ["loop", "thread"])
+async def test_steps_may_ask_how_work_on_a_recording_has_ended(rig: Rig, executor: str) -> None:
+    requests = {identity: Emit("answer", Answer(number=1), identity=identity) for identity in ("a", "b", "c")}
+    runs = {identity: derive_message_id("answer", identity) for identity in requests}
+
+    async def steps(order: Order, context: Any) -> Answer:
+        ended = [await context.ended("other", request) for request in requests.values()]
+        await context.state.put("note", "1", {"ended": ended})
+        return Answer(number=1)
+
+    await rig.state.progress.record(Update("other", runs["a"], "1", "error", Status.FAILED, begins=True))
+    await rig.state.progress.record(Update("other", runs["b"], "", "progress", Status.QUEUED))
+    rig.change(executor=executor)
+    await rig.start(steps)
+    await rig.publish()
+    await rig.take("answers")
+    assert await rig.state.documents.get("note", "1") == {"ended": ["failed", None, None]}
+
+
 async def test_no_more_deliveries_are_worked_on_at_once_than_the_stage_allows(rig: Rig) -> None:
     running, most, gate = [0], [0], asyncio.Event()
 
