@@ -121,8 +121,6 @@ class _Piece:
         for position, step in enumerate(steps):
             until = steps[position + 1] if position + 1 < len(steps) else self.style.steps
             interval = {"1": 0, "5": 7, "8": 12}[self.style.bass[step]]
-            if interval == 7 and degree == 7 - 5 * (not self.minor):
-                interval = 6 if not self.minor and degree == 7 else 7
             pitch = 36 + (self._root(degree) - 36) % 12 + interval
             self._play(self.low, "bass", pitch, self._moment(start, step), (until - step) * self.step * 0.95, 0.5)
 

@@ -19,16 +19,17 @@ class DemoTrack:
     key: str
     style: str
     seconds: float
-    intensity: float = 0.7
+    intensity: float
+    seed: int
 
 
 DEMO_TRACKS = (
-    DemoTrack("harbour-lights.flac", "Harbour Lights", "The Tidewater Band", 128.0, "C major", "house", 30),
-    DemoTrack("night-bus.mp3", "Night Bus", "Mira Holt", 92.0, "A minor", "hip hop", 36, 0.5),
-    DemoTrack("glass-tower.ogg", "Glass Tower", "Parallel Nine", 138.0, "F# minor", "trance", 32, 0.95),
-    DemoTrack("paper-boats.wav", "Paper Boats", "Elin Sand", 76.0, "Eb major", "ballad", 24, 0.35),
-    DemoTrack("rolling-stock.m4a", "Rolling Stock", "Junction", 174.0, "G minor", "drum and bass", 28, 0.9),
-    DemoTrack("sunday-market.mp3", "Sunday Market", "The Tidewater Band", 112.0, "D major", "pop", 30, 0.6),
+    DemoTrack("harbour-lights.flac", "Harbour Lights", "The Tidewater Band", 128.0, "C major", "house", 30, 0.7, 0),
+    DemoTrack("night-bus.mp3", "Night Bus", "Mira Holt", 92.0, "A minor", "hip hop", 36, 0.5, 1),
+    DemoTrack("glass-tower.ogg", "Glass Tower", "Parallel Nine", 138.0, "F# minor", "trance", 32, 0.95, 2),
+    DemoTrack("paper-boats.wav", "Paper Boats", "Elin Sand", 76.0, "Eb major", "ballad", 24, 0.35, 3),
+    DemoTrack("rolling-stock.m4a", "Rolling Stock", "Junction", 174.0, "G minor", "drum and bass", 28, 0.9, 4),
+    DemoTrack("sunday-market.mp3", "Sunday Market", "The Tidewater Band", 112.0, "D major", "pop", 30, 0.6, 5),
 )
 BROKEN_FILE = "scratched-disc.mp3"
 
@@ -37,7 +38,7 @@ def write_demo(folder: Path) -> list[Path]:
     """Write the demo's files; those already there are kept. Returns their paths, the broken one last."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for number, track in enumerate(DEMO_TRACKS):
+    for track in DEMO_TRACKS:
         path = folder / track.file
         if not path.exists():
             write_track(
@@ -47,7 +48,7 @@ def write_demo(folder: Path) -> list[Path]:
                 seconds=track.seconds,
                 style=track.style,
                 intensity=track.intensity,
-                seed=number,
+                seed=track.seed,
                 tags={"title": track.title, "artist": track.artist, "album": "Demo"},
             )
         written.append(path)

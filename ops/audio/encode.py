@@ -19,10 +19,10 @@ _ENCODERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     ".wav": ("wav", "pcm_s16le", "s16", {}),
     ".aiff": ("aiff", "pcm_s16be", "s16", {}),
     ".flac": ("flac", "flac", "s16", {"compression_level": "5"}),
-    ".mp3": ("mp3", "libmp3lame", "fltp", {}),
+    ".mp3": ("mp3", "libmp3lame", "fltp", {"compression_level": "9"}),
     ".ogg": ("ogg", "vorbis", "fltp", {"strict": "experimental"}),
     ".opus": ("ogg", "libopus", "flt", {}),
-    ".m4a": ("ipod", "aac", "fltp", {}),
+    ".m4a": ("ipod", "aac", "fltp", {"aac_coder": "fast"}),
     ".wv": ("wv", "wavpack", "fltp", {}),
     ".wma": ("asf", "wmav2", "fltp", {}),
 }

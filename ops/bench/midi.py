@@ -1,16 +1,15 @@
-"""What a Standard MIDI File says about itself: its tempo, its key signatures, the notes it plays."""
+"""What a Standard MIDI File says about itself: its tempo and its key signatures."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.analysis.names import KEY_NAMES
 
-_DRUM_CHANNEL = 9
-_SHARPS_TO_MAJOR = 7
+_SEMITONES_IN_A_FIFTH = 7
+_SAME_TEMPO = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +18,12 @@ class Score:
     bpm: the tempo that most of the time is played at.
     steady_share: the share of the time that is played within 0.5 % of it.
     key_signatures: names of the keys it states, in order.
-    pitch_seconds: seconds that each pitch class, from C, sounds outside the drums.
     seconds: until the last note begins.
     """
 
     bpm: float
     steady_share: float
     key_signatures: tuple[str, ...]
-    pitch_seconds: tuple[float, ...]
     seconds: float
 
 
@@ -34,7 +31,7 @@ class Score:
 class _Events:
     tempos: list[tuple[int, float]] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
-    notes: list[tuple[int, int, bool]] = field(default_factory=list)
+    last_note: int = 0
 
 
 def read_score(path: Path) -> Score:
@@ -59,27 +56,19 @@ def read_score(path: Path) -> Score:
 
 
 def _summed(events: _Events, division: int) -> Score:
-    last = max((tick for tick, _, _ in events.notes), default=0)
     tempos = sorted(events.tempos) or [(0, 120.0)]
     if tempos[0][0] > 0:
         tempos.insert(0, (0, 120.0))
     spans: dict[float, float] = {}
-    for (tick, bpm), (until, _) in zip(tempos, [*tempos[1:], (max(last, tempos[-1][0]), 0.0)], strict=True):
-        ticks = max(0, min(until, last) - tick)
+    ends = [tick for tick, _ in tempos[1:]] + [max(events.last_note, tempos[-1][0])]
+    for (tick, bpm), end in zip(tempos, ends, strict=True):
+        ticks = max(0, min(end, events.last_note) - tick)
         spans[bpm] = spans.get(bpm, 0.0) + ticks / division * 60 / bpm
     seconds = sum(spans.values())
     bpm = max(spans, key=lambda candidate: spans[candidate])
-    steady = sum(span for other, span in spans.items() if abs(other / bpm - 1) <= 0.005)
-    sounding: dict[int, int] = {}
-    pitches = [0.0] * 12
-    for tick, pitch, on in sorted(events.notes, key=lambda note: (note[0], note[2])):
-        started = sounding.pop(pitch, None)
-        if started is not None:
-            pitches[pitch % 12] += (tick - started) / division * 60 / bpm
-        if on:
-            sounding[pitch] = tick
+    steady = sum(span for other, span in spans.items() if abs(other / bpm - 1) <= _SAME_TEMPO)
     keys = tuple(name for _, name in sorted(events.keys))
-    return Score(round(bpm, 3), steady / seconds if seconds else 0.0, keys, tuple(pitches), seconds)
+    return Score(round(bpm, 3), steady / seconds if seconds else 0.0, keys, seconds)
 
 
 def _read_track(data: bytes, events: _Events) -> None:
@@ -99,8 +88,8 @@ def _read_track(data: bytes, events: _Events) -> None:
             size, place = _number(data, place)
             place += size
         else:
-            if status >> 4 in (8, 9) and status & 0x0F != _DRUM_CHANNEL:
-                events.notes.append((tick, data[place], status >> 4 == 9 and data[place + 1] > 0))
+            if status >> 4 == 9:
+                events.last_note = max(events.last_note, tick)
             place += 1 if status >> 4 in (0xC, 0xD) else 2
 
 
@@ -109,7 +98,7 @@ def _read_meta(kind: int, value: bytes, tick: int, events: _Events) -> None:
         events.tempos.append((tick, 60_000_000 / int.from_bytes(value, "big")))
     elif kind == 0x59 and len(value) == 2:
         sharps, minor = struct.unpack(">bB", value)
-        major = sharps * _SHARPS_TO_MAJOR % 12
+        major = sharps * _SEMITONES_IN_A_FIFTH % 12
         events.keys.append((tick, KEY_NAMES[12 + (major + 9) % 12 if minor else major]))
 
 
@@ -122,7 +111,3 @@ def _number(data: bytes, place: int) -> tuple[int, int]:
         value = value << 7 | byte & 0x7F
         if not byte & 0x80:
             return value, place
-
-
-def paths(folder: Path) -> Iterator[Path]:
-    yield from sorted(folder.glob("*.mid"))

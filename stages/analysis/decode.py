@@ -5,35 +5,23 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
-import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 
 from pipeline.errors import ErrorCode, Permanent, Transient
 from pipeline.stage import StageContext
-from stages.analysis.audio import RATE, Audio, Samples
+from stages.analysis.audio import RATE, Audio
+from stages.analysis.reader import Reader
 from stages.contracts import AnalysisRequest
 
 _TYPES = "mp3 flac wav wave m4a mp4 m4b m4p m4v m4r ogg oga opus aac aif aiff wma wv"
 EXTENSIONS = frozenset(_TYPES.split())
 """File types that are analysed, without the dot, in lower case."""
 
-WHOLE_SECONDS = 240.0
-"""A file of up to this length is decoded whole."""
-SPAN_SECONDS = 60.0
-SPANS = 4
-"""Of a longer file this many spans of this length are decoded, at the middle of its quarters: at most 21 MB."""
 SHORTEST_SECONDS = 1.0
 
-DECODED = 0.6
-"""The share of the whole work that is done once the audio is decoded."""
-
-_BATCH = 65_536
-_SAMPLE_LIMIT = round(WHOLE_SECONDS * RATE)
 # A container is only taken for what it is: never a playlist or a script that opens other files or addresses.
 _OPEN_OPTIONS = {
     "protocol_whitelist": "file",
@@ -54,7 +42,7 @@ def decode(request: AnalysisRequest, context: StageContext) -> Audio:
     context.progress(0.0, "decoding")
     try:
         with av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="replace") as container:
-            reader = _Reader(container, context)
+            reader = Reader(container, context)
             spans = reader.read()
     except av.error.FFmpegError as error:
         raise _failure(error, path) from error
@@ -106,118 +94,3 @@ def _failure(error: av.error.FFmpegError, path: Path) -> Permanent | Transient:
     if isinstance(error, FileNotFoundError | PermissionError) or error.errno in _TEMPORARY:
         return _unreadable(error, path)
     return Permanent(f"{path.name} cannot be decoded: it is damaged or not audio", ErrorCode.DECODE_ERROR)
-
-
-class _Reader:
-    """Reads spans of one container; counts what could and what could not be decoded."""
-
-    def __init__(self, container: InputContainer, context: StageContext) -> None:
-        self.container = container
-        self.context = context
-        self.stream = _audio_stream(container)
-        self.duration = _stated_duration(container, self.stream)
-        self.good_packets = 0
-        self.damaged_packets = 0
-
-    def read(self) -> tuple[Samples, ...]:
-        if self.duration is not None and self.duration > WHOLE_SECONDS:
-            spans = [span for number in range(SPANS) if (span := self._span_at(number)).size]
-            if spans:
-                return tuple(spans)
-            self.container.seek(0)
-        span = self._collect(0.0, _SAMPLE_LIMIT, 0.0, DECODED)
-        if span.size < _SAMPLE_LIMIT:
-            # Read to its end: what was decoded is the truth, whatever the header says.
-            self.duration = span.size / RATE
-        return (span,)
-
-    def _span_at(self, number: int) -> Samples:
-        assert self.duration is not None
-        quarter = self.duration / SPANS
-        start = number * quarter + (quarter - SPAN_SECONDS) / 2
-        try:
-            self.container.seek(int(start * av.time_base))
-        except av.error.FFmpegError:
-            return np.zeros(0, dtype=np.float32)
-        step = DECODED / SPANS
-        return self._collect(start, round(SPAN_SECONDS * RATE), number * step, (number + 1) * step)
-
-    def _collect(self, start: float, limit: int, progress_from: float, progress_to: float) -> Samples:
-        """Up to `limit` samples from `start` seconds on."""
-        parts: list[Samples] = []
-        count = 0
-        expected = min(limit, round((self.duration or WHOLE_SECONDS) * RATE))
-        for part in self._resampled(start):
-            parts.append(part)
-            count += part.size
-            share = min(1.0, count / max(1, expected))
-            self.context.progress(progress_from + (progress_to - progress_from) * share, "decoding")
-            if self.context.cancelled:
-                raise Transient("the analysis was called off", ErrorCode.CANCELLED)
-            if count >= limit:
-                break
-        samples = np.concatenate(parts)[:limit] if parts else np.zeros(0, dtype=np.float32)
-        return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-
-    def _resampled(self, start: float) -> Iterator[Samples]:
-        """Mono samples at RATE in large pieces: a resampler's cost is per call, not per sample."""
-        resampler, fifo = _new_resampler(), av.AudioFifo()
-        shape: tuple[object, ...] | None = None
-        for frame in self._frames():
-            if frame.time is not None and frame.time + frame.samples / frame.sample_rate <= start:
-                continue
-            if shape not in (None, (frame.format.name, frame.layout.name, frame.sample_rate)):
-                yield from _drained(fifo, resampler)
-                resampler, fifo = _new_resampler(), av.AudioFifo()
-            shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-            frame.pts = None
-            fifo.write(frame)
-            if fifo.samples >= _BATCH:
-                yield from _converted(resampler, fifo.read(_BATCH))
-        yield from _drained(fifo, resampler)
-
-    def _frames(self) -> Iterator[av.AudioFrame]:
-        for packet in self.container.demux(self.stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:
-                self.damaged_packets += 1
-                continue
-            if frames:
-                self.good_packets += 1
-            for frame in frames:
-                if isinstance(frame, av.AudioFrame) and frame.samples:
-                    yield frame
-
-
-def _audio_stream(container: InputContainer) -> AudioStream:
-    """Raises: Permanent, UNSUPPORTED_FORMAT, where there is nothing to decode."""
-    streams = container.streams.audio
-    if not streams or streams[0].codec_context is None:
-        raise Permanent("the file holds no audio that can be decoded", ErrorCode.UNSUPPORTED_FORMAT)
-    stream = streams[0]
-    # One file, one core: the pool runs several files side by side.
-    stream.codec_context.thread_count = 1
-    return stream
-
-
-def _stated_duration(container: InputContainer, stream: AudioStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else None
-
-
-def _new_resampler() -> av.AudioResampler:
-    return av.AudioResampler(format="flt", layout="mono", rate=RATE)
-
-
-def _converted(resampler: av.AudioResampler, frame: av.AudioFrame | None) -> Iterator[Samples]:
-    for ready in resampler.resample(frame):
-        yield ready.to_ndarray()[0]
-
-
-def _drained(fifo: av.AudioFifo, resampler: av.AudioResampler) -> Iterator[Samples]:
-    rest = fifo.read(0, partial=True)
-    if rest is not None:
-        yield from _converted(resampler, rest)
-        yield from _converted(resampler, None)
