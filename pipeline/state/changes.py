@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
 
 from pipeline.state.dump import Entry, dump
 
-_CHUNK = 500
+_PORTION = 500
 _ROUNDS = 5
 
 
@@ -24,26 +24,31 @@ class Changes:
 
     def __init__(self, kept: Callable[[Entry], bool]) -> None:
         self._kept = kept
-        self._written: set[bytes] = set()
-        self._being_written: Counter[bytes] = Counter()
         self._lines: dict[bytes, tuple[int | None, str]] = {}
+        self._written: set[bytes] = set()
+        self._writers = 0
+        self._no_writers = asyncio.Event()
+        self._no_writers.set()
+        self._open = asyncio.Event()
+        self._open.set()
 
     def __bool__(self) -> bool:
-        return bool(self._written or self._being_written)
+        return bool(self._written or self._writers)
 
-    @contextmanager
-    def watch(self, keys: Sequence[str]) -> Iterator[None]:
+    @asynccontextmanager
+    async def watch(self, keys: Sequence[str]) -> AsyncIterator[None]:
         """Around a write of these keys."""
-        encoded = [key.encode("utf-8", "surrogatepass") for key in keys]
-        self._being_written.update(encoded)
+        while not self._open.is_set():
+            await self._open.wait()
+        self._writers += 1
+        self._no_writers.clear()
         try:
             yield
         finally:
-            self._written.update(encoded)
-            for key in encoded:
-                self._being_written[key] -= 1
-                if not self._being_written[key]:
-                    del self._being_written[key]
+            self._written.update(key.encode("utf-8", "surrogatepass") for key in keys)
+            self._writers -= 1
+            if not self._writers:
+                self._no_writers.set()
 
     def loaded(self, entries: Iterable[Entry]) -> None:
         """These entries are in the store already."""
@@ -53,16 +58,21 @@ class Changes:
     async def read(self, client: Redis) -> list[str]:
         """The lines of all keys as they were at one moment. Raises RedisError.
 
-        Many keys are read in portions, so that others get their turn; what is written meanwhile is read
-        again, and the last portion in one transaction.
+        Many keys are read in portions, while others go on writing; what they write is read again. For the
+        last portion they have to wait.
         """
         for _ in range(_ROUNDS):
-            if len(self._written) <= _CHUNK:
+            if len(self._written) <= _PORTION:
                 break
             written = list(self._written)
-            for first in range(0, len(written), _CHUNK):
-                await self._read(client, written[first : first + _CHUNK])
-        await self._read(client, [*self._written, *(self._being_written.keys() - self._written)])
+            for first in range(0, len(written), _PORTION):
+                await self._read(client, written[first : first + _PORTION])
+        self._open.clear()
+        try:
+            await self._no_writers.wait()
+            await self._read(client, list(self._written))
+        finally:
+            self._open.set()
         now = time.time() * 1000
         for key in [key for key, (expires, _) in self._lines.items() if expires is not None and expires <= now]:
             del self._lines[key]

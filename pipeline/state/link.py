@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager
 from importlib import resources
 from typing import Any
 
@@ -45,7 +45,7 @@ class Link:
         listener: Redis,
         *,
         where: str,
-        watch: Callable[[Sequence[str]], AbstractContextManager[None]] | None = None,
+        watch: Callable[[Sequence[str]], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self.client = client
         self.where = where
@@ -58,7 +58,7 @@ class Link:
         """Run a script that changes no other keys than those given."""
         if self._watch is None:
             return await self.read(script, keys, args)
-        with self._watch(keys):
+        async with self._watch(keys):
             return await self.read(script, keys, args)
 
     async def read(self, script: str, keys: Sequence[str], args: Iterable[str | int]) -> Any:

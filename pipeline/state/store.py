@@ -110,7 +110,6 @@ def _pool(url: str, kind: type[ConnectionPool], timeout_s: float, *, retries: in
             encoding_errors="surrogatepass",  # a file name need not be UTF-8
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            socket_keepalive=True,
             retry=Retry(NoBackoff(), retries, supported_errors=(exceptions.ConnectionError,)),
             **options,
         )
