@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
+from scipy.ndimage import maximum_filter1d
 
 from pipeline.stage import StageContext
 from stages.analysis.audio import Audio, Energy
@@ -16,7 +16,7 @@ _QUIET_LUFS, _LOUD_LUFS = -36.0, -6.0
 _BUSY_ONSETS_PER_SECOND = 6.0
 _DARK_HZ, _BRIGHT_HZ = 300.0, 4800.0
 _ONSET_HEIGHT = 0.05
-_ONSET_DISTANCE = round(0.05 * FRAME_RATE)
+_ONSET_NEIGHBOURHOOD = round(0.1 * FRAME_RATE)
 _BLOCK, _STEP = round(0.4 * FRAME_RATE), round(0.1 * FRAME_RATE)
 _ABSOLUTE_GATE_LUFS, _RELATIVE_GATE_LU = -70.0, -10.0
 _OFFSET_LUFS = -0.691
@@ -74,7 +74,9 @@ def _blocks(surface: Surface) -> Array:
 
 
 def _onsets(surface: Surface) -> int:
-    return int(find_peaks(surface.onsets[0], height=_ONSET_HEIGHT, distance=_ONSET_DISTANCE)[0].size)
+    """How many peaks rise above the threshold and above all else within 50 ms of them."""
+    curve = surface.onsets[0]
+    return int(np.count_nonzero((curve > _ONSET_HEIGHT) & (curve == maximum_filter1d(curve, _ONSET_NEIGHBOURHOOD))))
 
 
 def _share(value: float, low: float, high: float) -> float:

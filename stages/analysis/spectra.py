@@ -8,7 +8,6 @@ import numpy as np
 import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import get_window
 
 from stages.analysis.audio import Samples
 
@@ -26,7 +25,7 @@ def magnitudes(samples: Samples, size: int, hop: int, bins: int) -> Iterator[NDA
     """
     if samples.size < size:
         samples = np.pad(samples, (0, size - samples.size))
-    window = get_window("hann", size).astype(np.float32)
+    window = (1 - np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
     window *= np.float32(2 / window.sum())
     frames = sliding_window_view(samples, size)[::hop]
     for start in range(0, len(frames), _ROWS):

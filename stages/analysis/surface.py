@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
@@ -9,7 +10,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import freqz
 
 from stages.analysis.audio import RATE, Audio, Samples
 from stages.analysis.spectra import magnitudes
@@ -116,24 +116,28 @@ def _k_weighting() -> Array:
     Source: ITU-R BS.1770-4, annex 1; parameters of its two filters for any sample rate after Brecht De Man,
         "Evaluation of Implementations of the EBU R128 Loudness Measurement", AES 145th convention, 2018.
     """
-    angles = np.pi * np.arange(_BINS) / (_BINS - 1)
     k, quality = np.tan(np.pi * 1681.974450955533 / RATE), 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)
     band = high**0.4996667741545416
-    _, shelf = freqz(
-        [high + band * k / quality + k * k, 2 * (k * k - high), high - band * k / quality + k * k],
-        [1 + k / quality + k * k, 2 * (k * k - 1), 1 - k / quality + k * k],
-        worN=angles,
+    shelf = _power_response(
+        (high + band * k / quality + k * k, 2 * (k * k - high), high - band * k / quality + k * k),
+        (1 + k / quality + k * k, 2 * (k * k - 1), 1 - k / quality + k * k),
     )
     k, quality = np.tan(np.pi * 38.13547087602444 / RATE), 0.5003270373238773
     leading = 1 + k / quality + k * k
-    _, high_pass = freqz(
-        [1.0, -2.0, 1.0],
-        [1.0, 2 * (k * k - 1) / leading, (1 - k / quality + k * k) / leading],
-        worN=angles,
+    high_pass = _power_response(
+        (1.0, -2.0, 1.0),
+        (1.0, 2 * (k * k - 1) / leading, (1 - k / quality + k * k) / leading),
     )
     # A sine of amplitude 1 has a mean square of one half.
-    response = np.abs(shelf * high_pass) ** 2 / 2 / _HANN_POWER_BINS
+    response = shelf * high_pass / 2 / _HANN_POWER_BINS
     # The window smears a constant offset over the lowest two bins; a 46 ms frame has no true 20 Hz anyway.
     response[:2] = 0
     return np.asarray(response, dtype=np.float32)
+
+
+def _power_response(numerator: Sequence[float], denominator: Sequence[float]) -> NDArray[np.float64]:
+    """|H|² of a digital filter at each bin; coefficients of z⁰, z⁻¹, z⁻²."""
+    delay = np.exp(-1j * np.pi * np.arange(_BINS) / (_BINS - 1))
+    response = np.polyval(numerator[::-1], delay) / np.polyval(denominator[::-1], delay)
+    return np.asarray(np.abs(response) ** 2)

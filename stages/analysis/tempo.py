@@ -33,8 +33,8 @@ Curve = NDArray[np.float64]
 def tempo(audio: Audio, context: StageContext) -> Tempo | None:
     """Beats a minute, or None: not asked for, too short, or nothing that repeats.
 
-    Candidates are where the onsets' autocorrelation and spectrum peak, and what they would be an octave or a third
-    away. Each is fitted to all beats of the piece at once, and a log-linear model of what repeats at its multiples
+    Candidates are where the onsets' autocorrelation and spectrum peak, and what is 2, 3, 3/2 or 4/3 times as fast or
+    slow. Each is fitted to all beats of the piece at once, and a log-linear model of what repeats at its multiples
     and fractions chooses among them.
 
     Source: Peeters, "Template-Based Estimation of Time-Varying Tempo", EURASIP JASP 2007 (spectrum and
