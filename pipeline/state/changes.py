@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from pipeline.state.dump import Entry, dump
 
-_PORTION = 500
+_PORTION = 200
 _ROUNDS = 5
 
 

@@ -107,10 +107,12 @@ async def load(client: Redis, entries: Iterable[Entry]) -> None:
 def _commands(entry: Entry) -> Iterable[Command]:
     key = _bytes(entry.key)
     value = entry.value
-    yield "DEL", key
     if entry.type == "string":
-        yield "SET", key, _bytes(value)
-    elif entry.type == "stream":
+        expiry = () if entry.expires_at_ms is None else ("PXAT", entry.expires_at_ms)
+        yield "SET", key, _bytes(value), *expiry
+        return
+    yield "DEL", key
+    if entry.type == "stream":
         for position, fields in value:
             yield "XADD", key, position, *map(_bytes, fields)
     else:

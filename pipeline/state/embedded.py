@@ -50,11 +50,14 @@ class EmbeddedStore(Store):
     ) -> None:
         self._server = FakeServer(version=(7, 0))
         self._changes = Changes(self._worth_keeping)
-        super().__init__(
-            Link(self._client(), self._client(), where="the embedded store", watch=self._changes.watch),
-            prefix,
-            retention_s=retention_s,
+        link = Link(
+            self._client(),
+            self._client(),
+            where="the embedded store",
+            silence_s=1.0,
+            watch=self._changes.watch,
         )
+        super().__init__(link, prefix, retention_s=retention_s)
         self._raw = self._client(decode=False)
         self._path = data_dir / "state.jsonl" if data_dir is not None else None
         self._save_every_s = save_every_s

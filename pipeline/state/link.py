@@ -36,6 +36,7 @@ class Link:
         client: for commands; answers are decoded.
         listener: for subscriptions; must not reconnect by itself, or a loss would go unnoticed.
         where: what to call the server in messages: host, port and database, without credentials.
+        silence_s: how long a subscription may be silent before the server is asked whether it is there.
         watch: entered with the keys that a script may change, for as long as it may change them.
     """
 
@@ -45,10 +46,12 @@ class Link:
         listener: Redis,
         *,
         where: str,
+        silence_s: float,
         watch: Callable[[Sequence[str]], AbstractAsyncContextManager[None]] | None = None,
     ) -> None:
         self.client = client
         self.where = where
+        self.silence_s = silence_s
         self.closed = False
         self._listener = listener
         self._watch = watch

@@ -15,7 +15,6 @@ _EVENTS_KEPT = 256
 _EVENTS_KEPT_MS = 24 * 3600 * 1000
 _RUNS_KEPT = 64
 _RUNS_KEPT_MS = 7 * 24 * 3600 * 1000
-_SILENCE_S = 10.0
 
 
 class RedisProgress:
@@ -74,7 +73,7 @@ class RedisProgress:
                 await subscription.subscribe(self._channel)
                 asked = False
                 while not self._link.closed:
-                    message = await subscription.get_message(timeout=_SILENCE_S)
+                    message = await subscription.get_message(timeout=self._link.silence_s)
                     if message is None:
                         # A peer that vanished without closing the connection is found out by asking it.
                         if asked:

@@ -74,11 +74,13 @@ class RedisStore(Store):
     ) -> None:
         pool = _pool(url, BlockingConnectionPool, timeout_s, retries=1, max_connections=_CONNECTIONS, timeout=timeout_s)
         listening = _pool(url, ConnectionPool, timeout_s, retries=0)
-        super().__init__(
-            Link(Redis(connection_pool=pool), Redis(connection_pool=listening), where=_where(pool)),
-            prefix,
-            retention_s=retention_s,
+        link = Link(
+            Redis(connection_pool=pool),
+            Redis(connection_pool=listening),
+            where=_where(pool),
+            silence_s=2 * timeout_s,
         )
+        super().__init__(link, prefix, retention_s=retention_s)
 
     async def connect(self) -> None:
         await self.ping()

@@ -169,6 +169,26 @@ async def test_connection_that_breaks_and_heals_at_once_is_told_to_the_listener(
             await asyncio.wait_for(listening, 20)
 
 
+async def test_listener_notices_a_server_that_vanished_without_closing_the_connection(own_redis: PrivateRedis) -> None:
+    async with connected(own_redis.url, timeout_s=0.1) as store:
+        opened = asyncio.Event()
+
+        async def listen() -> None:
+            async for _ in store.progress.events(opened.set):
+                pass
+
+        listening = asyncio.create_task(listen())
+        await asyncio.wait_for(opened.wait(), 10)
+        async with Redis.from_url(own_redis.url, protocol=2) as admin:
+            process = (await admin.info("server"))["process_id"]
+        os.kill(process, signal.SIGSTOP)
+        try:
+            with pytest.raises(StateUnavailable):
+                await asyncio.wait_for(listening, 20)
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+
 async def test_server_that_stalls_is_unavailable_after_the_timeout(own_redis: PrivateRedis) -> None:
     async with connected(own_redis.url, timeout_s=0.2) as store:
         await store.progress.record(begins())

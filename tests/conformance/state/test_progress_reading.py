@@ -7,6 +7,9 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
+
+from pipeline.errors import StateUnavailable
 from pipeline.state.port import Status, Update
 from pipeline.state.store import Store
 
@@ -72,6 +75,43 @@ async def test_cancellation_reaches_listeners(store: Store, listening: Listening
     listener = await listening()
     event = await store.progress.cancel("rec", "stop")
     assert await listener.until(bool) == [event]
+
+
+async def test_listener_is_told_when_the_store_is_closed(engine: Any) -> None:
+    store = engine()
+    await store.connect()
+    opened = asyncio.Event()
+
+    async def listen() -> None:
+        async for _ in store.progress.events(opened.set):
+            pass
+
+    listening = asyncio.create_task(listen())
+    await asyncio.wait_for(opened.wait(), 10)
+    await store.close()
+    with pytest.raises(StateUnavailable):
+        await asyncio.wait_for(listening, 20)
+
+
+async def test_silence_is_no_reason_to_stop_listening(engine: Any) -> None:
+    store = engine()
+    store.link.silence_s = 0.01
+    await store.connect()
+    opened = asyncio.Event()
+    seen: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def listen() -> None:
+        async for event in store.progress.events(opened.set):
+            seen.put_nowait(event)
+
+    listening = asyncio.create_task(listen())
+    await asyncio.wait_for(opened.wait(), 10)
+    for number in range(5):
+        await asyncio.sleep(0.05)
+        assert await store.progress.record(update("rec", number / 10)) == await asyncio.wait_for(seen.get(), 10)
+    listening.cancel()
+    await asyncio.gather(listening, return_exceptions=True)
+    await store.close()
 
 
 async def test_iteration_that_is_left_early_leaves_nothing_behind(store: Store) -> None:
