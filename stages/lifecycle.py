@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pipeline.stage import Cancel, StageContext
-from stages.catalog import recording_at
 from stages.contracts import FileDiscovered, FileLifecycleEvent
+from stages.recordings import Recordings, time_of
 from stages.sighting import sighting_of
 
 
@@ -13,7 +13,7 @@ async def follow(event: FileDiscovered | FileLifecycleEvent, context: StageConte
     sighting = sighting_of(event)
     if sighting.kind != "deleted":
         return None
-    recording = await recording_at(sighting.path, context)
-    if recording is None or recording.get("updated_at", "") > sighting.time.isoformat():
+    recording = await Recordings(context.state).at(sighting.path)
+    if recording is None or recording["updated_at"] > time_of(sighting):
         return None
     return Cancel(recording["recording_id"], "The file was deleted")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from stages.contracts import FileDiscovered, FileLifecycleEvent
+from stages.contracts import FileDiscovered, FileInfo, FileLifecycleEvent
 
 Kind = Literal["discovered", "created", "modified", "deleted", "moved", "renamed"]
 
@@ -17,7 +17,8 @@ class Sighting:
 
     Attributes:
         old_path: where it was, for moved and renamed.
-        sha256, xxh128, size: None for a deleted file and for one that could not be read.
+        size: None for a deleted file.
+        sha256, xxh128: None for a deleted file and for one that could not be read.
         error: why it could not be read, else None.
         time: in UTC, so that times compare as their texts do.
     """
@@ -38,27 +39,24 @@ class Sighting:
 
 def sighting_of(event: FileDiscovered | FileLifecycleEvent) -> Sighting:
     """The event's facts."""
-    further = event.model_extra or {}
-    error = str(further["error"]) if further.get("error") else None
     if isinstance(event, FileDiscovered):
-        file = event.file_info
+        file: FileInfo | FileLifecycleEvent = event.file_info
         kind: Kind = "discovered"
-        path, sha256, xxh128 = file.path, file.sha256_hash, file.xxh128_hash
-        old_path, size = None, None if error else file.size_bytes
+        path, old_path = event.file_info.path, None
     else:
-        kind, path, old_path = event.event_type, event.file_path, event.old_path
-        size, sha256, xxh128 = event.size_bytes, event.sha256_hash, event.xxh128_hash
+        file, kind = event, event.event_type
+        path, old_path = event.file_path, event.old_path
     return Sighting(
         kind=kind,
         path=path,
-        old_path=old_path,
+        old_path=old_path if kind in ("moved", "renamed") and old_path != path else None,
         directory=event.watched_directory,
         file_type=event.file_type,
-        format_family=getattr(event, "format_family", None) or further.get("format_family"),
-        size=size,
-        sha256=sha256,
-        xxh128=xxh128,
-        error=error,
+        format_family=event.format_family,
+        size=file.size_bytes,
+        sha256=file.sha256_hash,
+        xxh128=file.xxh128_hash,
+        error=(event.error or event.error_code) if event.error_code else None,
         time=event.timestamp.astimezone(UTC),
         correlation_id=event.correlation_id,
     )
