@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -74,6 +75,9 @@ class RedisProgress:
                 asked = False
                 while not self._link.closed:
                     message = await subscription.get_message(timeout=self._link.silence_s)
+                    # Python 3.11's asyncio.wait_for, which fakeredis uses, swallows a cancellation that meets a message.
+                    if (task := asyncio.current_task()) is not None and task.cancelling():
+                        raise asyncio.CancelledError
                     if message is None:
                         # A peer that vanished without closing the connection is found out by asking it.
                         if asked:
