@@ -1,8 +1,8 @@
 """Watching folders with the kernel's help: a thread turns inotify's events into hints.
 
-The inotify of Linux is asked directly. watchdog, on which this was built first, loses changes for good when folders
-are moved in and out, says nothing when the kernel's queue overflows, and nothing when folders below the root cannot
-be watched. Source: inotify(7).
+inotify is asked directly rather than through watchdog (7.1), which loses changes for good when folders are moved out
+and in, whose reading thread ends on a KeyError then, and which says nothing when the kernel's queue overflows or when
+folders below the root cannot be watched. Source: inotify(7).
 """
 
 from __future__ import annotations
