@@ -78,8 +78,8 @@ def _explain(error: ValidationError) -> str:
         case "union_tag_invalid":
             given = problem["ctx"]["tag"]
             near = difflib.get_close_matches(given, CLIENT_TYPES, n=1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
-            return f'Unknown message type "{quotable(given)}"{hint} Known types: {known}'.replace('" Known', '". Known')
+            end = f'; did you mean "{near[0]}"?' if near else "."
+            return f'Unknown message type "{quotable(given)}"{end} Known types: {known}'
         case "model_attributes_type" | "dict_type" | "model_type":
             return f'A message is a JSON object with a "type"; known types: {known}'
     kind, *field = (str(part) for part in problem["loc"])

@@ -42,6 +42,11 @@ class Hub:
     def connections(self) -> int:
         return len(self._clients)
 
+    @property
+    def pending(self) -> int:
+        """Events that wait for the next tick."""
+        return len(self._batch)
+
     def followed(self) -> list[str]:
         """Ids of the recordings that somebody follows by name."""
         return list(self._followers)

@@ -25,7 +25,8 @@ _FRESH_S = 0.5
 _FULL_S = 60.0
 _RATE_WINDOW_S = 60.0
 _STRAYS_KEPT = 10_000
-_ACTIVE_FIRST = {Status.ANALYZING: 0, Status.RETRYING: 1, Status.QUEUED: 2}
+_ACTIVE_FIRST = {Status.ANALYZING: 0, Status.RETRYING: 1, Status.QUEUED: 2, Status.FAILED: 3}
+_REST = len(_ACTIVE_FIRST)
 
 Sort = Literal["active", "newest", "name"]
 
@@ -231,8 +232,12 @@ def _newer(known: Event | None, read: Event | None) -> bool:
     return known is not None and (read is None or (known.epoch == read.epoch and known.sequence > read.sequence))
 
 
+def _urgency(row: _Row) -> int:
+    return _REST if row.event is None else _ACTIVE_FIRST.get(row.event.status, _REST)
+
+
 _SORT_KEYS: dict[Sort, Callable[[tuple[str, _Row]], Any]] = {
-    "active": lambda item: (_ACTIVE_FIRST.get(Status(item[1].event.status), 3) if item[1].event else 3, -item[1].rank),
+    "active": lambda item: (_urgency(item[1]), -item[1].rank),
     "newest": lambda item: -item[1].rank,
     "name": lambda item: item[1].path.casefold(),
 }

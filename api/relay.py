@@ -8,6 +8,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from itertools import islice
+from typing import TypeVar
 
 import structlog
 
@@ -22,6 +23,8 @@ _CHUNK = 500
 _BACKOFF_BASE_S = 0.1
 _BACKOFF_CAP_S = 5.0
 _CHECK_S = 30.0
+
+EventOrNone = TypeVar("EventOrNone", Event, Event | None)
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,7 @@ class Relay:
         self._hub = hub
         self._observers = tuple(observers)
         self._seen: OrderedDict[str, Event] = OrderedDict()
-        self._shown: OrderedDict[str, Event] = OrderedDict()
+        self._shown: OrderedDict[str, Event | None] = OrderedDict()
         self._interrupted = False
         self._check_due = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -59,10 +62,10 @@ class Relay:
                 await task
         self._set_connected(False)
 
-    def shown(self, event: Event) -> None:
-        """A client was shown this state: a jump to the first event that is read of the recording can be told."""
-        if event.recording_id not in self._seen:
-            _put(self._shown, event)
+    def shown(self, recording_id: str, event: Event | None) -> None:
+        """A client was shown this state, or that there is none: a jump to the first event read can be told."""
+        if recording_id not in self._seen and recording_id not in self._shown:
+            _put(self._shown, recording_id, event)
 
     async def _read(self) -> None:
         failures = 0
@@ -109,9 +112,9 @@ class Relay:
                 )
 
     async def _accept(self, event: Event) -> None:
-        known = self._seen.get(event.recording_id) or self._shown.get(event.recording_id)
-        if known is not None and known.epoch == event.epoch and event.sequence > known.sequence + 1:
-            await self._fill(known)
+        known = self._known(event.recording_id, event.epoch)
+        if known is not None and event.sequence > known + 1:
+            await self._fill(event.recording_id, known)
         self._pass_on(event)
 
     async def _catch_up(self) -> None:
@@ -124,16 +127,23 @@ class Relay:
                 if event is None:
                     continue
                 seen = before[event.recording_id]
-                if seen is not None and seen.epoch == event.epoch:
-                    if event.sequence < seen.sequence:
-                        self._rewind(event.recording_id)
-                    elif event.sequence > seen.sequence:
-                        await self._fill(seen)
+                if seen is not None and seen.epoch == event.epoch and event.sequence < seen.sequence:
+                    self._rewind(event.recording_id)
+                known = self._known(event.recording_id, event.epoch)
+                if known is not None and event.sequence > known:
+                    await self._fill(event.recording_id, known)
                 self._pass_on(event)
 
-    async def _fill(self, known: Event) -> None:
+    def _known(self, recording_id: str, epoch: str) -> int | None:
+        """The sequence up to which clients have a recording's events of this epoch; None if that is not known."""
+        event = self._seen.get(recording_id) or self._shown.get(recording_id)
+        if event is None:
+            return 0 if recording_id in self._shown else None
+        return event.sequence if event.epoch == epoch else None
+
+    async def _fill(self, recording_id: str, known: int) -> None:
         metrics.GAP_FILLS.inc()
-        for event in await self._progress.since(known.recording_id, known.sequence):
+        for event in await self._progress.since(recording_id, known):
             self._pass_on(event)
 
     def _rewind(self, recording_id: str) -> None:
@@ -145,7 +155,7 @@ class Relay:
         seen = self._seen.get(event.recording_id)
         if seen is not None and seen.epoch == event.epoch and event.sequence <= seen.sequence:
             return
-        _put(self._seen, event)
+        _put(self._seen, event.recording_id, event)
         self._shown.pop(event.recording_id, None)
         self._hub.publish(event)
         for observe in self._observers:
@@ -156,8 +166,8 @@ class Relay:
         metrics.RELAY_CONNECTED.set(connected)
 
 
-def _put(remembered: OrderedDict[str, Event], event: Event) -> None:
-    remembered[event.recording_id] = event
-    remembered.move_to_end(event.recording_id)
+def _put(remembered: OrderedDict[str, EventOrNone], recording_id: str, event: EventOrNone) -> None:
+    remembered[recording_id] = event
+    remembered.move_to_end(recording_id)
     if len(remembered) > _REMEMBERED:
         remembered.popitem(last=False)

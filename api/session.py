@@ -147,8 +147,9 @@ class Session:
                     f"The state of {frames.quotable(recording_id)} can't be read now; updates follow once it can"
                 )
             )
+        else:
+            self._plane.relay.shown(recording_id, shown)
         if shown is not None:
-            self._plane.relay.shown(shown)
             metrics.MESSAGES_OUT.labels("snapshot").inc()
             self.connection.send(frames.snapshot(shown.frame))
         self.connection.deliver(subscription.release(shown))

@@ -79,6 +79,11 @@ class DirectProtocol(WebSocketsSansIOProtocol):
         extensions[_EXTENSION] = {"writer": self.writer}
         await super().run_asgi()
 
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and self.close_sent:
+            self.handshake_complete = True  # a refusal is complete too; uvicorn would log it as an error
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self.writer.on_paused()

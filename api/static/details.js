@@ -6,6 +6,13 @@ import { drawCamelot } from "./recordings.js";
 import { fetchJson } from "./store.js";
 
 const MAIN = ["bpm", "key", "energy"];
+const IDS = new Set(["Recording id", "SHA-256"]);
+const LABELS = {
+  open_key: "Open Key",
+  tuning_cents: "Tuning in cents",
+  loudness_lufs: "Loudness in LUFS",
+  analysed_seconds: "Seconds analysed",
+};
 const SHOWN_ELSEWHERE = new Set([...MAIN, "camelot", "duration_seconds"]);
 
 export class Details {
@@ -69,7 +76,7 @@ function section(title, content) {
 function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
   if (!shown.length) return null;
-  return make("dl", {}, ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  return make("dl", {}, ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { class: IDS.has(name) && "id" }, value)]));
 }
 
 function failure(error) {
@@ -105,7 +112,7 @@ function furtherResults(results) {
   const rest = Object.entries(results).filter(
     ([name, value]) => !SHOWN_ELSEWHERE.has(name) && !/_(confidence|alternatives)$/.test(name) && value !== null,
   );
-  return section("Results", facts(rest.map(([name, value]) => [format.label(name), written(name, value)])));
+  return section("Results", facts(rest.map(([name, value]) => [LABELS[name] ?? format.label(name), written(name, value)])));
 }
 
 function written(name, value) {
@@ -138,7 +145,7 @@ function history(events) {
         { "data-status": status },
         make("time", { class: "muted" }, format.clock(data.timestamp)),
         make("span", {}, format.STATUS_NAMES[status] ?? status),
-        make("span", { class: "muted" }, data.type === "progress" ? format.percent(data.progress) : ""),
+        make("span", { class: "muted" }, data.type === "progress" && data.progress ? format.percent(data.progress) : ""),
         make("span", {}, text),
       );
     }),

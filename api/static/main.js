@@ -57,7 +57,9 @@ store.addEventListener(
   oncePerFrame(() => {
     setHidden(byId("banner"), true);
     for (const status of ["queued", "analyzing", "completed", "failed"]) {
-      setText(byId(`count-${status}`), format.count(store.counts[status] ?? 0));
+      const number = byId(`count-${status}`);
+      setText(number, format.count(store.counts[status] ?? 0));
+      number.classList.toggle("zero", !store.counts[status]);
     }
     setText(byId("throughput"), format.count(store.finishedLastMinute));
     const all = Object.values(store.counts).reduce((sum, value) => sum + value, 0);

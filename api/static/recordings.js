@@ -64,6 +64,7 @@ export class RecordingList {
     const { query, total } = this.#store;
     const filtered = Boolean(query.status || query.q);
     setHidden(byId("empty"), total > 0);
+    setHidden(byId("columns"), total === 0);
     setText(byId("empty-title"), filtered ? "No recordings match" : "Nothing here yet");
     setText(
       byId("empty-text"),

@@ -49,11 +49,14 @@ async def test_post_from_the_page_itself_is_accepted(api: RunningApi) -> None:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
-async def test_socket_from_another_site_is_refused(api: RunningApi, origin: str) -> None:
+async def test_socket_from_another_site_is_refused_and_no_error_is_logged(
+    api: RunningApi, origin: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(InvalidStatus) as refused:
         async with api.socket(origin=origin):
             pass
     assert refused.value.response.status_code == 403
+    assert not caplog.records
 
 
 async def test_socket_from_the_page_itself_is_accepted(api: RunningApi) -> None:
