@@ -13,7 +13,7 @@ from api.frames import quotable
 from api.plane import plane_of
 from api.problems import Problem, validation_reasons
 from pipeline.dlq.inspect import peek
-from pipeline.dlq.letter import DeadLetter
+from pipeline.dlq.letters_json import depths_to_json, letters_to_json, replayed_to_json
 from pipeline.dlq.queues import depths, find_queue
 from pipeline.dlq.replay import replay
 from pipeline.errors import ErrorCode, NoSuchQueue, PipelineError
@@ -55,9 +55,7 @@ async def list_queues(request: Request) -> dict[str, Any]:
 async def list_dead_letter_queues(request: Request) -> dict[str, Any]:
     """The dead-letter queues and how much waits in each; null where one is not declared on the broker."""
     services = plane_of(request).services
-    found = await depths(services.broker, services.topology)
-    items = [{"name": each.queue.name, "origin": each.queue.origin, "messages": each.messages} for each in found]
-    return {"items": items, "total": sum(each.messages or 0 for each in found)}
+    return depths_to_json(await depths(services.broker, services.topology))
 
 
 @router.get("/dlq/{queue}", tags=["dead letters"])
@@ -67,8 +65,7 @@ async def list_dead_letters(
     """Entries of a dead-letter queue, oldest first. The queue stays as it is."""
     services = plane_of(request).services
     found = _find_queue(request, queue)
-    entries = await peek(services.broker, found, limit)
-    return {"name": found.name, "origin": found.origin, "items": [_entry(each) for each in entries]}
+    return letters_to_json(found, await peek(services.broker, found, limit))
 
 
 @router.post("/dlq/{queue}/replay", tags=["dead letters"])
@@ -88,13 +85,7 @@ async def replay_dead_letters(request: Request, queue: str, wanted: ReplayReques
         error_code=wanted.error_code,
         limit=wanted.limit or _REPLAY_LIMIT,
     )
-    return {
-        "replayed": done.replayed,
-        "kept": done.kept,
-        "unread": done.unread,
-        "not_found": list(done.not_found),
-        "failed": [{"message_id": letter.message_id, "error": reason} for letter, reason in done.failed],
-    }
+    return replayed_to_json(done)
 
 
 @router.get("/definitions", tags=["operations"])
@@ -148,9 +139,3 @@ def _find_queue(request: Request, name: str) -> Any:
         return find_queue(plane_of(request).services.topology, name)
     except PipelineError as error:
         raise Problem(404, error.what, "NO_SUCH_QUEUE", error.fix) from None
-
-
-def _entry(letter: DeadLetter) -> dict[str, Any]:
-    entry = asdict(letter)
-    entry["failed_at"] = letter.failed_at.isoformat() if letter.failed_at else None
-    return entry

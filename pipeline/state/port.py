@@ -147,9 +147,14 @@ class Ledger(Protocol):
 class StateStore(Protocol):
     """Everything that is remembered between messages. Methods raise StateUnavailable when it does not answer."""
 
-    documents: Documents
-    progress: Progress
-    ledger: Ledger
+    @property
+    def documents(self) -> Documents: ...
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def ledger(self) -> Ledger: ...
 
     async def connect(self) -> None:
         """Raises Unreachable, naming the server without its password."""

@@ -96,6 +96,11 @@ class Queue(Section):
     external: bool = Field(default=False, description="Consumed by programs outside this pipeline")
     arguments: dict[str, Any] = Field(default_factory=dict, description="Further arguments, as RabbitMQ spells them")
 
+    @property
+    def bounded(self) -> bool:
+        """Whether it can't grow without end."""
+        return any(limit is not None for limit in (self.ttl, self.max_length, self.max_length_bytes))
+
 
 class MessageContract(Section):
     """A message: the model that validates its body, and where it is published."""

@@ -1,0 +1,52 @@
+# `make` lists the targets. Two are all one needs: `make demo` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+export PYTHON
+RUN := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-unit lint format servers bench-analysis lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+demo: $(VENV)/.base ## Run it all on generated audio: MUSIC=DIR LIMIT=N DEMO_EXIT=1 API_PORT=N
+	@$(RUN) -m ops.demo $(if $(MUSIC),--music "$(MUSIC)") $(if $(LIMIT),--limit $(LIMIT)) $(if $(filter 1,$(DEMO_EXIT)),--exit)
+
+test: $(VENV)/.dev servers lint ## Run all tests, on private servers; PYTEST_ARGS="-k name" for some
+	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+test-unit: $(VENV)/.dev ## Run the tests that need nothing running
+	@$(RUN) -m pytest tests/unit $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Check layers, types, style, and the topology
+	@$(VENV)/bin/ruff format --check --quiet .
+	@$(VENV)/bin/ruff check --quiet .
+	@$(VENV)/bin/mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-logo >/dev/null || $(VENV)/bin/lint-imports
+	@$(VENV)/bin/pipeline lint --quiet
+
+format: $(VENV)/.dev ## Format the code
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+servers: ## Install RabbitMQ, Redis and Chromium where they are missing
+	@ops/install/servers.sh
+
+bench-analysis: $(VENV)/.base ## Measure speed and accuracy of the analysis
+	@$(RUN) -m ops.bench.analysis
+
+lock: ## Renew requirements/*.txt (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/base.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 - -o requirements/build.txt
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml
+	@ops/install/environment.sh $(VENV) requirements/base.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
+	@ops/install/environment.sh $(VENV) requirements/dev.txt
+	@touch $@ $(VENV)/.base

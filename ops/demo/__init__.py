@@ -1,0 +1,1 @@
+"""The demo: real audio through the whole pipeline on the embedded engines."""

@@ -1,0 +1,92 @@
+"""The parts of a process, made from settings, topology and engines."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from api.app import create_app
+from api.services import Services
+from pipeline.app.engines import Engines
+from pipeline.app.loading import Loaded
+from pipeline.app.references import resolve
+from pipeline.broker.embedded.engine import EmbeddedBroker
+from pipeline.provision.definitions_json import definitions_to_json
+from pipeline.provision.management import ManagementClient
+from pipeline.provision.observe import observe
+from pipeline.runtime.contracts import Contracts
+from pipeline.runtime.publisher import Publisher
+from pipeline.runtime.sources import SourceRunner
+from pipeline.runtime.worker import Worker, WorkerOptions
+
+
+def make_worker(loaded: Loaded, engines: Engines, roots: Sequence[Path], stages: Collection[str] | None) -> Worker:
+    """The stages of the topology, or some of them. Raises PipelineError for steps that do not fit together."""
+    settings = loaded.settings
+    options = WorkerOptions(
+        roots=tuple(roots),
+        path=str(loaded.folder),
+        processes=settings.pipeline_processes or os.cpu_count() or 1,
+        log_level=settings.pipeline_log_level,
+    )
+    return Worker(loaded.topology, engines.broker, engines.state, resolve, options, stages=stages)
+
+
+def make_sources(loaded: Loaded, engines: Engines, folders: Sequence[Path], limit: int | None) -> list[SourceRunner]:
+    """All sources of the topology, pointed at `folders`."""
+    options = {} if limit is None else {"limit": limit}
+    return [
+        SourceRunner(name, loaded.topology, engines.broker, engines.state, resolve, roots=folders, options=options)
+        for name in loaded.topology.sources
+    ]
+
+
+def make_publisher(loaded: Loaded, engines: Engines) -> tuple[Publisher, Contracts]:
+    """Publishes messages by their names in the topology; and the models that validate them."""
+    contracts = Contracts(loaded.topology, resolve)
+    return Publisher(engines.broker, loaded.topology, contracts, engines.state), contracts
+
+
+def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI:
+    """The HTTP and WebSocket application."""
+    publisher, contracts = make_publisher(loaded, engines)
+
+    async def publish(name: str, body: BaseModel) -> str:
+        message_id = str(uuid.uuid4())
+        await publisher.publish(name, body, message_id=message_id)
+        return message_id
+
+    async def definitions() -> Mapping[str, Any]:
+        if isinstance(engines.broker, EmbeddedBroker):
+            return definitions_to_json(engines.broker.definitions())
+        async with ManagementClient(loaded.settings.management_url, loaded.settings.vhost) as client:
+            return definitions_to_json((await observe(client)).definitions)
+
+    return create_app(
+        Services(
+            state=engines.state,
+            broker=engines.broker,
+            topology=loaded.topology,
+            model_of=lambda name: contracts[name].model,
+            publish=publish,
+            definitions=definitions,
+            roots=roots,
+            version=_version(),
+            profile=loaded.settings.pipeline_profile,
+            host=loaded.settings.api_host,
+        )
+    )
+
+
+def _version() -> str:
+    try:
+        return version("tracktion-pipeline")
+    except PackageNotFoundError:
+        return "0"

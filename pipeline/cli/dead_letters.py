@@ -1,0 +1,142 @@
+"""`pipeline dlq list|show|replay`: dead letters, on RabbitMQ or in the pipeline that runs on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.app.engines import make_engines
+from pipeline.app.loading import Loaded, load
+from pipeline.broker.port import Broker
+from pipeline.cli.console import Output, OutputOption, print_json, stdout
+from pipeline.cli.running import RunningPipeline
+from pipeline.dlq.inspect import peek
+from pipeline.dlq.letters_json import depths_to_json, letters_to_json, replayed_to_json
+from pipeline.dlq.queues import depths, find_queue
+from pipeline.dlq.replay import replay
+from pipeline.errors import ExitCode
+
+app = typer.Typer(help="Dead letters: look at them, and send them back.", no_args_is_help=True)
+
+# What the API replays at once.
+_MOST = 1000
+
+Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue, or its dead-letter queue.")]
+
+
+@app.command("list")
+def list_command(context: typer.Context, output: OutputOption = Output.TEXT) -> int:
+    """How many dead letters wait in each queue."""
+    found = asyncio.run(_list(load(context.obj)))
+    if output is Output.JSON:
+        print_json(found)
+        return ExitCode.DONE
+    waiting = [row for row in found["items"] if row["messages"] != 0]
+    for row in waiting:
+        count = "not declared" if row["messages"] is None else row["messages"]
+        stdout.print(f"{count:>6}  {row['name']}", markup=False)
+    if not waiting:
+        stdout.print("No dead letters.")
+    return ExitCode.DONE
+
+
+@app.command("show")
+def show_command(
+    context: typer.Context,
+    queue: Queue,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="The oldest N.")] = 20,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """The dead letters of a queue, oldest first, with their reasons. The queue is left as it was."""
+    found = asyncio.run(_show(load(context.obj), queue, limit))
+    if output is Output.JSON:
+        print_json(found)
+    elif found["items"]:
+        stdout.print(_table(found["items"]))
+    else:
+        stdout.print("No dead letters.")
+    return ExitCode.DONE
+
+
+@app.command("replay")
+def replay_command(
+    context: typer.Context,
+    queue: Queue,
+    message_id: Annotated[list[str] | None, typer.Option("--id", help="Only these messages.")] = None,
+    error_code: Annotated[str | None, typer.Option("--error-code", help="Only those with this code.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most N, oldest first.")] = None,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """Send dead letters back to the queue they died in. Exits 3 if some could not be sent."""
+    result = asyncio.run(_replay(load(context.obj), queue, message_id, error_code, limit))
+    if output is Output.JSON:
+        print_json(result)
+    else:
+        stdout.print(f"{result['replayed']} replayed, {result['kept']} kept, {len(result['failed'])} failed.")
+        for failure in result["failed"]:
+            stdout.print(f"  {failure['message_id']}: {failure['error']}", style="red", markup=False)
+        for missing in result["not_found"]:
+            stdout.print(f"  no dead letter has the id {missing}", style="yellow", markup=False)
+    return ExitCode.PARTLY_DONE if result["failed"] or result["not_found"] else ExitCode.DONE
+
+
+@asynccontextmanager
+async def _broker(loaded: Loaded) -> AsyncIterator[Broker]:
+    broker = make_engines(loaded.settings, loaded.topology, loaded.definitions).broker
+    await broker.connect()
+    try:
+        yield broker
+    finally:
+        await broker.close()
+
+
+async def _list(loaded: Loaded) -> dict[str, Any]:
+    if loaded.settings.embedded:
+        async with RunningPipeline(loaded.settings) as running:
+            return await running.get("/v1/dlq")
+    async with _broker(loaded) as broker:
+        return depths_to_json(await depths(broker, loaded.topology))
+
+
+async def _show(loaded: Loaded, name: str, limit: int) -> dict[str, Any]:
+    queue = find_queue(loaded.topology, name)
+    if loaded.settings.embedded:
+        async with RunningPipeline(loaded.settings) as running:
+            return await running.get(f"/v1/dlq/{queue.name}", limit=limit)
+    async with _broker(loaded) as broker:
+        return letters_to_json(queue, await peek(broker, queue, limit))
+
+
+async def _replay(
+    loaded: Loaded, name: str, message_ids: Sequence[str] | None, error_code: str | None, limit: int | None
+) -> dict[str, Any]:
+    queue = find_queue(loaded.topology, name)
+    if loaded.settings.embedded:
+        wanted = {"message_ids": message_ids or None, "error_code": error_code, "limit": limit or _MOST}
+        async with RunningPipeline(loaded.settings) as running:
+            return await running.post(f"/v1/dlq/{queue.name}/replay", wanted)
+    async with _broker(loaded) as broker:
+        found = await replay(broker, queue, message_ids=message_ids or None, error_code=error_code, limit=limit)
+    return replayed_to_json(found)
+
+
+def _table(letters: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(header_style="bold")
+    for heading in ("Failed at", "Message", "Message id", "Stage", "Attempts", "Reason"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "Attempts" else "left")
+    for letter in letters:
+        table.add_row(
+            (letter["failed_at"] or "")[:19],
+            Text(letter["message"]),
+            Text(letter["message_id"] or ""),
+            Text(letter["stage"]),
+            str(letter["attempts"] or ""),
+            Text(f"{letter['error_code']}: {letter['error_message']}"),
+        )
+    return table

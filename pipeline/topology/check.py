@@ -1,0 +1,21 @@
+"""What a topology of the right shape may still have wrong: names first; how messages flow once all names are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.topology.diagnostics import Diagnostic
+from pipeline.topology.document import Document
+from pipeline.topology.flow import check_flow
+from pipeline.topology.limits import check_limits
+from pipeline.topology.model import Topology
+from pipeline.topology.names import check_names
+
+
+def check(topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    """Errors and warnings, in no particular order."""
+    names = list(check_names(topology, document))
+    yield from names
+    yield from check_limits(topology, document)
+    if not names:
+        yield from check_flow(topology, document)

@@ -1,0 +1,140 @@
+"""The codes of all diagnostics, with what they mean. A code is never given to anything else again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """Whether the topology can be used."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code stands for.
+
+    Attributes:
+        summary: constant, a few words.
+        explanation: why it matters and what to do, for documentation and for users who ask.
+    """
+
+    summary: str
+    explanation: str
+    severity: Severity = Severity.ERROR
+
+
+_WARNING = Severity.WARNING
+
+# T0: the file and its YAML. T1: names and values. T2: how messages flow. T3: the code the file names.
+CODES: Mapping[str, Code] = {
+    "T001": Code("File cannot be read", "The topology is read from one regular file that this user may read."),
+    "T002": Code("File too large", "A topology of more than 10 MB is taken for a mistake."),
+    "T003": Code("Not UTF-8 text", "The file is text in UTF-8, without control characters."),
+    "T004": Code(
+        "Not valid YAML", "The file does not follow YAML's grammar from here on, so nothing else was checked."
+    ),
+    "T005": Code("Tab in indentation", "YAML is indented with spaces; a tab there is an error."),
+    "T006": Code("Not a mapping at the top", "The file holds sections: `version:`, `name:`, `exchanges:` and so on."),
+    "T007": Code("Duplicate key", "Of two equal keys in one mapping only one could count, so neither is taken."),
+    "T008": Code(
+        "Too many values", "Aliases are expanded to at most 500,000 values, against files made to fill memory."
+    ),
+    "T009": Code("Nested too deeply", "No part of a topology is nested this deep; an alias may contain itself."),
+    "T010": Code("More than one document", "A topology is one YAML document; `---` begins another one."),
+    "T011": Code("Unknown version", "`version:` says which format the file follows; this program reads version 1."),
+    "T012": Code("Key is not text", "Keys are names. Lists and mappings can't be keys here."),
+    "T013": Code("Variable not set", "`${NAME}` needs the environment variable; `${NAME:-default}` does without."),
+    "T014": Code("Required variable missing", "`${NAME:?message}` demands an environment variable that is not empty."),
+    "T015": Code(
+        "Malformed interpolation", "Write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a dollar."
+    ),
+    "T016": Code("Unsupported YAML tag", "Only YAML's plain types are read: no tag constructs anything else."),
+    "T101": Code(
+        "Unknown key", "This key means nothing here. A misspelt key would otherwise have no effect, silently."
+    ),
+    "T102": Code("Missing key", "This key has no default."),
+    "T103": Code("Invalid value", "The value does not have the form that its key wants."),
+    "T104": Code("Unknown queue", "Queues are referred to by their key in `queues:`."),
+    "T105": Code("Unknown exchange", "Exchanges are referred to by their key in `exchanges:`."),
+    "T106": Code("Unknown message", "Messages are referred to by their key in `messages:`."),
+    "T107": Code("Unknown retry policy", "Retry policies are referred to by their key in `retries:`."),
+    "T108": Code("Reserved name", "RabbitMQ refuses to declare names that begin with `amq.`."),
+    "T109": Code(
+        "Name too long", "A name or routing key takes at most 255 bytes in AMQP, the endings we add included."
+    ),
+    "T110": Code("Name used twice", "Two exchanges, or two queues, of one name would be one object on the broker."),
+    "T111": Code(
+        "Name kept for the pipeline",
+        "`<queue>.dlq` and `<topology>.retry.*` are made by the pipeline for dead letters and retries.",
+    ),
+    "T112": Code(
+        "Argument contradicts a field",
+        "`arguments:` go to the broker as they are and win over policies, so the field would have no effect.",
+    ),
+    "T113": Code(
+        "Priority on a quorum queue", "RabbitMQ refuses `x-max-priority` on quorum queues; use a classic queue."
+    ),
+    "T114": Code(
+        "Duration out of range",
+        "A TTL, an expiry or a timeout is at least 1 ms; the broker's timers end at 49 days (2^32 - 1 ms).",
+    ),
+    "T115": Code("Retry delay out of range", "A delay is a queue's TTL: from 1 ms to 49 days (2^32 - 1 ms)."),
+    "T116": Code("Overflow not supported", "Quorum queues know `drop-head` and `reject-publish` only."),
+    "T117": Code("Step without a module", "A step is `package.module:name`, or a name in the stage's `module:`."),
+    "T118": Code(
+        "Argument has a field of its own",
+        "As a field it is checked, and changed on a live queue by a policy; as an argument it is fixed for good.",
+        _WARNING,
+    ),
+    "T119": Code("Quorum queue cannot be transient", "Quorum queues are durable by nature; RabbitMQ refuses others."),
+    "T201": Code(
+        "Message never arrives",
+        "No binding, followed through exchanges and dead letters, brings this message to this queue.",
+    ),
+    "T202": Code(
+        "Emitted message is received by nothing",
+        "It is published as mandatory: with no queue to go to, publishing fails, and the input is never done.",
+    ),
+    "T203": Code("Declared message is received by nothing", "No queue's binding matches this message.", _WARNING),
+    "T204": Code("Dead letters are lost", "No queue is bound for what this queue gives away: it would be dropped."),
+    "T205": Code(
+        "Dead letters go in a circle",
+        "Messages come back to a queue they were in and no stage takes them out: RabbitMQ drops them silently.",
+    ),
+    "T206": Code(
+        "Message taken by two stages",
+        "Stages on one queue share its messages: each would see only some. Give each a queue of its own.",
+    ),
+    "T207": Code(
+        "Nothing consumes the queue",
+        "It grows without end. Add a stage, mark it `external: true`, or bound it by `ttl:` or `max_length:`.",
+        _WARNING,
+    ),
+    "T208": Code("Exchange is never used", "Nothing is published to it, bound to it, or bound from it.", _WARNING),
+    "T209": Code(
+        "Prefetch defeats priority",
+        "What is prefetched can't be overtaken. On a priority queue prefetch no more than run at once.",
+        _WARNING,
+    ),
+    "T210": Code(
+        "Stage may outlast the broker's patience",
+        "RabbitMQ closes a channel whose delivery is not acked for 30 minutes (`consumer_timeout`).",
+        _WARNING,
+    ),
+    "T211": Code(
+        "Binding matches no message", "No declared message, and none of `tests:`, takes this binding.", _WARNING
+    ),
+    "T212": Code("Route test fails", "Publishing this reaches other queues than the test says."),
+    "T213": Code(
+        "Received message is taken by no stage",
+        "The queue's bindings let it in, and the stages there would send it to the dead letters.",
+        _WARNING,
+    ),
+    "T214": Code("Exchange is internal", "Only exchanges bound to it may use it: RabbitMQ refuses to publish to it."),
+    "T301": Code("Code not found", "A module or a name in it, that the file refers to, does not exist."),
+}

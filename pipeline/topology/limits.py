@@ -1,0 +1,83 @@
+"""Values that RabbitMQ would refuse, or that would not do what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pipeline.topology.diagnostics import Diagnostic
+from pipeline.topology.document import Document, Path
+from pipeline.topology.model import Topology
+from pipeline.topology.values import milliseconds
+
+_LONGEST_MS = 2**32 - 1
+_CONSUMER_TIMEOUT = timedelta(minutes=30)
+# Arguments that a field of the file stands for; RabbitMQ's names.
+_FIELDS = {
+    "x-queue-type": "type",
+    "x-max-priority": "max_priority",
+    "x-message-ttl": "ttl",
+    "x-expires": "expires",
+    "x-max-length": "max_length",
+    "x-max-length-bytes": "max_length_bytes",
+    "x-overflow": "overflow",
+    "x-dead-letter-exchange": "dead_letter",
+    "x-dead-letter-routing-key": "dead_letter",
+}
+
+
+def check_limits(topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    """Durations out of range, arguments beside fields, what quorum queues do not know, patience and prefetch."""
+    for name, policy in topology.retries.items():
+        for index, delay in enumerate(policy.delays):
+            if not 1 <= milliseconds(delay) <= _LONGEST_MS:
+                yield document.diagnostic("T115", ("retries", name, "delays", index))
+    for key in topology.queues:
+        yield from _queue(key, topology, document)
+    for name, stage in topology.stages.items():
+        if stage.timeout is not None and milliseconds(stage.timeout) < 1:
+            yield document.diagnostic("T114", ("stages", name, "timeout"))
+        yield from _stage(name, topology, document)
+
+
+def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    queue, path = topology.queues[key], ("queues", key)
+    for field in ("ttl", "expires"):
+        value: timedelta | None = getattr(queue, field)
+        if value is not None and not 1 <= milliseconds(value) <= _LONGEST_MS:
+            yield document.diagnostic("T114", (*path, field))
+    for argument, field in _FIELDS.items():
+        if argument not in queue.arguments:
+            continue
+        at: Path = (*path, "arguments", argument)
+        if getattr(queue, field) not in (None, False):
+            detail = f'"{argument}" would win over `{field}:`.'
+            yield document.diagnostic("T112", at, at_key=True, detail=detail, suggestion="Keep the field.")
+        else:
+            yield document.diagnostic("T118", at, at_key=True, suggestion=f"Write `{field}:` instead.")
+    if topology.queue_type(key) == "quorum":
+        if queue.max_priority is not None:
+            yield document.diagnostic("T113", (*path, "max_priority"))
+        if queue.overflow == "reject-publish-dlx":
+            yield document.diagnostic("T116", (*path, "overflow"))
+        if not queue.durable:
+            yield document.diagnostic("T119", (*path, "durable"))
+
+
+def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    stage = topology.stages[name]
+    # How many there are in a pool is known only where it runs.
+    at_once = stage.concurrency or (1 if stage.executor == "process" else topology.defaults.stage.concurrency)
+    held = stage.prefetch or at_once
+    timeout = stage.timeout or topology.defaults.stage.timeout
+    longest = timeout * -(-held // at_once)
+    if longest >= _CONSUMER_TIMEOUT:
+        minutes = round(longest.total_seconds() / 60)
+        field = "timeout" if stage.timeout else "prefetch" if stage.prefetch else "run"
+        detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
+        yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)
+    prioritised = [key for key in stage.from_ if key in topology.queues and topology.queues[key].max_priority]
+    known = stage.concurrency or (None if stage.executor == "process" else at_once)
+    if prioritised and known and held > known:
+        detail = f'{held} deliveries of "{prioritised[0]}" are held while {known} are worked on.'
+        yield document.diagnostic("T209", ("stages", name, "prefetch"), detail=detail)

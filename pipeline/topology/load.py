@@ -1,0 +1,38 @@
+"""From a file to a topology: everything that is wrong with it, at once and in its place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.topology.check import check
+from pipeline.topology.diagnostics import Diagnostic, InvalidTopology, in_order
+from pipeline.topology.document import Document, read_document
+from pipeline.topology.model import Topology
+from pipeline.topology.shape import validate
+from pipeline.topology.source import read_source
+
+
+def load(path: str | Path, environment: Mapping[str, str] = os.environ) -> Topology:
+    """The file's topology. Raises InvalidTopology with all errors."""
+    topology, _, diagnostics = inspect(path, environment)
+    if topology is None or any(each.is_error for each in diagnostics):
+        raise InvalidTopology(diagnostics)
+    return topology
+
+
+def inspect(
+    path: str | Path, environment: Mapping[str, str] = os.environ
+) -> tuple[Topology | None, Document | None, list[Diagnostic]]:
+    """The topology, None if its shape is wrong; the document, for more findings; errors and warnings, by position."""
+    source = read_source(path)
+    if isinstance(source, Diagnostic):
+        return None, None, [source]
+    document, diagnostics = read_document(source, environment)
+    if diagnostics:
+        return None, document, in_order(diagnostics)
+    topology, diagnostics = validate(document)
+    if topology is not None:
+        diagnostics = list(check(topology, document))
+    return topology, document, in_order(diagnostics)
