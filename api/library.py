@@ -26,6 +26,7 @@ _FULL_S = 60.0
 _RATE_WINDOW_S = 60.0
 _STRAYS_KEPT = 10_000
 _ACTIVE_FIRST = {Status.ANALYZING: 0, Status.RETRYING: 1, Status.QUEUED: 2, Status.FAILED: 3}
+_FILE_FIELDS = ("file_type", "format_family", "sha256_hash", "xxh128_hash", "first_seen", "updated_at", "deleted_at")
 _REST = len(_ACTIVE_FIRST)
 
 Sort = Literal["active", "newest", "name"]
@@ -110,7 +111,7 @@ class Library:
         history = await self._state.progress.since(recording_id, 0) if event else []
         item = self._item(recording_id, self._row(document or {}, event))
         item["history"] = [json.loads(each.frame)["data"] for each in history]
-        item["document"] = {key: value for key, value in (document or {}).items() if key not in ("path", "file_path")}
+        item["file"] = self._file(document or {})
         return item
 
     async def _refresh(self) -> None:
@@ -175,11 +176,16 @@ class Library:
         return known is None or known.document != document
 
     def _row(self, document: dict[str, Any], event: Event | None, rank: int = 0) -> _Row:
-        path = document.get("file_path") or document.get("path") or ""
+        path = document.get("path") or ""
         if not path and event is not None:
             path = _details(_data(event)).get("file_path") or ""
-        deleted = bool(document.get("deleted_at") or document.get("deleted"))
-        return _Row(document, event, self._shown_path(str(path)), rank, deleted)
+        return _Row(document, event, self._shown_path(str(path)), rank, deleted=bool(document.get("deleted_at")))
+
+    def _file(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What is known of the file, with the paths it had shown like its own."""
+        former = document.get("path_history") or []
+        shown = [{"path": self._shown_path(each["path"]), "until": each["until"]} for each in former]
+        return {key: document.get(key) for key in _FILE_FIELDS} | {"path_history": shown}
 
     def _shown_path(self, path: str) -> str:
         for root in self._roots:

@@ -1,4 +1,11 @@
-"""`/v1/ws`: one client's conversation, from the handshake to the clean-up."""
+"""`/v1/ws`: one client's conversation, from the handshake to the clean-up.
+
+Limits: messages of 64 KiB (1009 beyond), 128 subscriptions, 50 messages a second with bursts of 300; what is
+above that rate is dropped, answered with one error, and after 50 more the socket is closed with 1008. A
+`client_id` is 1 to 128 letters, digits and . _ : -. Close codes: 1012 the service restarts, 4008 the client
+does not read fast enough, 4409 a newer connection has the same client_id. Refusals come before the socket
+opens, as 400, 403, 421 or 503 with the reason in the body.
+"""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class RunningApi:
             yield client
 
     async def add_recording(self, recording_id: str, path: str, **fields: Any) -> None:
-        document = {"file_path": path, "size_bytes": 1234, **fields}
+        document = {"path": path, "size_bytes": 1234, **fields}
         await self.state.documents.put("recording", recording_id, document, unique={"path": path})
 
     async def progress(self, recording_id: str, fraction: float, message: str = "", run: str = "run") -> None:

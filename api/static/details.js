@@ -99,7 +99,7 @@ function headline(results) {
       { class: "result-card" },
       make("span", { class: "label" }, name === "bpm" ? "BPM" : format.label(name)),
       value,
-      Number.isFinite(confidence) ? make("span", { class: "muted" }, `Confidence ${format.percent(confidence)}`) : null,
+      Number.isFinite(confidence) ? make("span", { class: "muted" }, `${format.percent(confidence)} sure`) : null,
       alternatives.length
         ? make("span", { class: "muted" }, `Or ${alternatives.map((each) => written(name, each)).join(", ")}`)
         : null,
@@ -124,11 +124,12 @@ function written(name, value) {
 function fileFacts(recording, results) {
   return facts([
     ["Path", recording.path],
+    ["Before", recording.file.path_history.map((each) => each.path).join(", ")],
     ["Length", format.length(results.duration_seconds)],
     ["Size", format.size(recording.size_bytes)],
     ["Changed", recording.updated_at ? format.time(recording.updated_at) : ""],
     ["Recording id", recording.recording_id],
-    ["SHA-256", recording.document.sha256_hash],
+    ["SHA-256", recording.file.sha256_hash],
   ]);
 }
 

@@ -15,7 +15,7 @@ export const STATUS_NAMES = {
 };
 
 export const count = (value) => NUMBER.format(value);
-export const percent = (fraction) => `${Math.round(fraction * 100)} %`;
+export const percent = (fraction) => `${Math.round(fraction * 100)}\u00a0%`;
 export const bpm = (value) => (Number.isFinite(value) ? value.toFixed(1) : "");
 export const time = (seconds) => TIME.format(new Date(seconds * 1000));
 export const clock = (seconds) => CLOCK.format(new Date(seconds * 1000));

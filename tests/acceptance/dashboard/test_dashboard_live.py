@@ -58,7 +58,7 @@ async def test_open_details_follow_the_work(page: Page, api: RunningApi) -> None
     dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text("20 %")
     await api.complete("r1", bpm=120.0, bpm_confidence=0.93, bpm_alternatives=[60.0], key="A minor", energy=0.5)
-    await expect(dialog).to_contain_text("Confidence 93 %")
+    await expect(dialog).to_contain_text("93 % sure")
     await expect(dialog).to_contain_text("Or 60.0")
     await page.keyboard.press("Escape")
     await expect(dialog).to_be_hidden()
@@ -135,7 +135,7 @@ async def test_ten_thousand_recordings_are_paged_and_events_do_not_hold_up_the_p
     page: Page, api: RunningApi
 ) -> None:
     for number in range(10_000):
-        await api.state.documents.put("recording", f"r{number}", {"file_path": f"/music/{number:05}.flac"})
+        await api.state.documents.put("recording", f"r{number}", {"path": f"/music/{number:05}.flac"})
     await page.reload()
     await expect(page.locator("#total")).to_have_text("10,000")
     await expect(page.locator(".row")).to_have_count(50)

@@ -147,14 +147,17 @@ async def test_completion_shows_in_the_list_and_in_the_rate(api: RunningApi) -> 
 
 
 async def test_one_recording_is_shown_with_its_history(api: RunningApi) -> None:
-    await api.add_recording("a", "/music/one.flac", sha256_hash="ab")
+    history = [{"path": "/music/old/first.flac", "until": "2026-01-02T03:04:05Z"}]
+    await api.add_recording("a", "/music/one.flac", sha256_hash="ab", path_history=history)
     await api.queue("a")
     await api.progress("a", 0.5)
     await api.complete("a", bpm=120.0)
     async with api.http() as http:
         shown = (await http.get("/v1/recordings/a")).json()
     assert [each["status"] for each in shown["history"]] == ["queued", "analyzing", "completed"]
-    assert shown["document"]["sha256_hash"] == "ab"
+    assert shown["file"]["sha256_hash"] == "ab"
+    assert shown["file"]["path_history"] == [{"path": "old/first.flac", "until": "2026-01-02T03:04:05Z"}]
+    assert "/music" not in str(shown)
     assert shown["results"] == {"bpm": 120.0}
 
 
