@@ -9,13 +9,19 @@ const SHOWN_PER_QUEUE = 50;
 export class Letters {
   #known = "";
 
-  // Reads the depths, and the entries only where a depth has changed: reading them makes the broker hand them out.
-  async load({ evenIfSame = false } = {}) {
+  // Something failed since: the entries are read again even where the depths are the same.
+  outdated() {
+    this.#known = "";
+  }
+
+  // Reads the depths, and the entries only where they are looked at and may have changed: reading them makes the
+  // broker hand them out.
+  async load() {
     const queues = await fetchJson("/v1/dlq");
     setText(byId("dead-letters"), queues.total ? format.count(queues.total) : "");
     const filled = queues.items.filter((queue) => queue.messages > 0);
     const now = JSON.stringify(filled);
-    if (now === this.#known && !evenIfSame) return;
+    if (byId("failures").hidden || now === this.#known) return;
     const lists = await Promise.all(
       filled.map((queue) => fetchJson(`/v1/dlq/${encodeURIComponent(queue.name)}?limit=${SHOWN_PER_QUEUE}`)),
     );
@@ -74,7 +80,8 @@ export class Letters {
       const failed = done.failed.length ? `, ${done.failed.length} could not be sent` : "";
       const gone = done.not_found.length ? ", it was gone already" : "";
       setText(byId("replay-result"), `Replayed ${format.count(done.replayed)}${failed}${gone}.`);
-      await this.load({ evenIfSame: true });
+      this.outdated();
+      await this.load();
       byId("failures").focus({ preventScroll: true });
     } catch (error) {
       setText(byId("replay-result"), `Not replayed: ${error.message}`);

@@ -42,7 +42,10 @@ live.addEventListener("state", ({ detail }) => showConnection(detail.state));
 live.addEventListener("message", ({ detail: message }) => {
   if (message.recording_id && message.data) {
     if (store.apply(message)) refresh();
-    if (message.data.type === "error") refreshLetters();
+    if (message.data.type === "error") {
+      letters.outdated();
+      refreshLetters();
+    }
     details.notice(message.recording_id);
   } else if (message.type === "subscribed" || message.type === "notice") {
     // Events are followed from here on: what happened before is in the list.

@@ -177,3 +177,18 @@ async def test_text_from_files_is_shown_as_text(page: Page, api: RunningApi) -> 
     await page.locator(".row").get_by_role("button").click()
     await expect(page.get_by_role("dialog")).to_contain_text("<script>alert(1)</script>")
     assert await page.locator(".row img, dialog script, dialog b").count() == 0
+
+
+async def test_letter_that_failed_again_is_shown_as_it_is_now(page: Page, api: RunningApi) -> None:
+    async def bury(reason: str) -> None:
+        headers = {"x-message-name": "analysis.request", "x-error-code": "TIMEOUT", "x-error-message": reason}
+        await api.broker.publish("", "analysis_queue.dlq", Message(b"{}", message_id="m1", headers=headers))
+
+    await bury("the first time")
+    await page.get_by_role("tab", name="Dead letters").click()
+    await expect(page.locator(".letter")).to_contain_text("the first time")
+    await api.broker.purge("analysis_queue.dlq")
+    await bury("the second time")
+    await api.progress("r1", 0.1)
+    await api.fail("r1", "the second time", "TIMEOUT")
+    await expect(page.locator(".letter")).to_contain_text("the second time")
