@@ -24,7 +24,7 @@ def server_script() -> Path | None:
 
 
 class PrivateRabbitMQ:
-    """One node. `start` blocks until the management API says the vhost is there (5 to 10 s)."""
+    """One node. `start` blocks until the vhost is there and the AMQP port is open (5 to 10 s)."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
@@ -87,10 +87,14 @@ class PrivateRabbitMQ:
         if self._node is not None and self._node.poll() not in (None, 0):
             raise ServerFailed(f"RabbitMQ ended while starting:\n{(self.folder / 'out.log').read_text()[-2000:]}")
         try:
-            answer = httpx.get(f"{self.management_url}/api/health/checks/virtual-hosts", timeout=2)
+            # The management API answers before the node listens for AMQP.
+            checks = ("virtual-hosts", f"port-listener/{self.amqp_port}")
+            return all(
+                httpx.get(f"{self.management_url}/api/health/checks/{check}", timeout=2).status_code == 200
+                for check in checks
+            )
         except httpx.HTTPError:
             return False
-        return answer.status_code == 200
 
     def _write_configuration(self) -> None:
         cookie = self.folder / ".erlang.cookie"
