@@ -1,4 +1,11 @@
-"""One connection to RabbitMQ: aiormq for what is rare, own frames for messages, confirms and acks."""
+"""One connection to RabbitMQ, in three layers.
+
+- aio-pika opens the connection, names it, tells of its end and closes it.
+- aiormq, on which aio-pika stands, has the channels and what is rare on them: declaring, qos, consuming, closing.
+  aio-pika's own channels would wait while the broker blocks publishers, and each one opened would leave an observer
+  on its connection, so a long-lived process that opens channels again and again would grow.
+- Own frames carry messages, confirms and acks.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +16,10 @@ import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
+import aio_pika
 import aiormq
 import structlog
+from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractChannel
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from yarl import URL
@@ -53,7 +62,9 @@ class Link:
         self._watch = _Watch()
         self._taps: dict[int, ChannelTap] = {0: self._watch}
         self._transport = _Transport(self._taps)
-        self._connection: aiormq.Connection | None = None
+        self._connection: aio_pika.Connection | None = None
+        self._underlay: aiormq.abc.AbstractConnection | None = None
+        self._ended: str | None = None
         self._on_lost: Callable[[str], None] | None = None
         self._out: list[bytes] = []
         self._late: dict[Writes, None] = {}
@@ -63,7 +74,7 @@ class Link:
     @property
     def frame_max(self) -> int:
         """Bytes of the longest frame the broker takes; 0 means no limit."""
-        return 0 if self._connection is None else self._connection.connection_tune.frame_max or 0
+        return 0 if self._underlay is None else self._underlay.connection_tune.frame_max or 0
 
     @property
     def blocked(self) -> bool:
@@ -72,39 +83,43 @@ class Link:
 
     async def open(self, timeout: float) -> None:
         """Connect and log in, in `timeout` seconds. Raises Unreachable."""
-        properties: dict[str, Any] = {"connection_name": self._name}
-        connection = aiormq.Connection(self._url, transport_factory=self._transport, client_properties=properties)
+        connection = _Connection(self._url, self._name, self._transport)
+        connection.close_callbacks.add(self._on_closed)
         try:
+            # aio-pika's own timeout does not cover all that its `connect` waits for.
             async with asyncio.timeout(timeout):
                 await answer(connection.connect())
-        except (ChannelGone, TimeoutError, ValueError) as error:
-            raise self._unreachable(error) from error
-        finally:
-            if not connection.is_opened:
-                await connection.close()
+        except BaseException as error:
+            # Given up at the last moment, aiormq's connection may stand, and nobody has it to close it.
+            self._transport.abort()
+            await connection.close(asyncio.CancelledError)
+            if isinstance(error, ChannelGone | TimeoutError | ValueError):
+                raise self._unreachable(error) from error
+            raise
         self._connection = connection
+        self._underlay = None if connection.transport is None else connection.transport.connection
 
     def watch(self, on_lost: Callable[[str], None]) -> None:
         """Call `on_lost` with the reason if the connection ends, or has ended, otherwise than by `close`."""
         self._on_lost = on_lost
-        if self._connection is not None:
-            self._connection.closing.add_done_callback(self._on_closing)
+        if self._ended is not None:
+            self._loop.call_soon(self._tell_lost)
 
     async def close(self) -> None:
         """Write what is due and end the connection. Idempotent."""
         self._on_lost = None
         self.flush()
         if self._connection is not None:
-            await self._connection.close()
+            await self._connection.close(asyncio.CancelledError)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def open_channel(self, tap: ChannelTap | None = None, *, confirms: bool = False) -> AbstractChannel:
         """A new channel whose frames go to `tap` first. Raises ChannelGone."""
-        if self._connection is None:
+        if self._underlay is None:
             raise ChannelGone(0, "not connected")
-        channel = await answer(self._connection.channel(publisher_confirms=confirms))
+        channel = await answer(self._underlay.channel(publisher_confirms=confirms))
         if tap is not None:
             self._taps[channel.number] = tap
         return channel
@@ -151,10 +166,13 @@ class Link:
         self._flushing = False
         self.flush()
 
-    def _on_closing(self, closing: asyncio.Future[Any]) -> None:
-        error = None if closing.cancelled() else closing.exception()
-        if self._on_lost is not None:
-            self._on_lost(self._watch.reason or str(error or "closed"))
+    def _on_closed(self, _: AbstractConnection | None, error: BaseException | None) -> None:
+        self._ended = self._watch.reason or str(error or "") or "closed"
+        self._tell_lost()
+
+    def _tell_lost(self) -> None:
+        if self._on_lost is not None and self._ended is not None:
+            self._on_lost(self._ended)
 
     def _unreachable(self, error: Exception) -> Unreachable:
         """A failed connection in words: what, where, and what to do."""
@@ -174,6 +192,14 @@ class Link:
         return Unreachable(what, where=place(self._url), fix=fix)
 
 
+class _Connection(aio_pika.Connection):
+    """aio-pika's connection over a transport of ours, which aio-pika hands on to aiormq with its other `kwargs`."""
+
+    def __init__(self, url: URL, name: str, transport: _Transport) -> None:
+        super().__init__(url, client_properties={"connection_name": name})
+        self.kwargs["transport_factory"] = transport
+
+
 class _Transport(aiormq.TransportFactory):
     """aiormq's own transport, with our reader in front of its own and the writer kept at hand."""
 
@@ -185,6 +211,10 @@ class _Transport(aiormq.TransportFactory):
         factory = TLSTransportFactory() if url.scheme == "amqps" else TCPTransportFactory()
         reader, self.writer = await factory.create(url, **options)
         return FrameReader(reader, self._taps), self.writer
+
+    def abort(self) -> None:
+        if self.writer is not None:
+            self.writer.transport.abort()
 
 
 class _Watch(ChannelTap):
@@ -220,8 +250,11 @@ async def answer(call: Awaitable[_T]) -> _T:
         raise ChannelGone(0, "the connection was lost") from None
     except aiormq.AMQPChannelError as error:
         raise ChannelGone(_CODES.get(type(error), 0), str(error)) from error
-    except (aiormq.AMQPError, OSError, RuntimeError) as error:
-        raise ChannelGone(0, str(error) or "the connection was lost") from error
+    except Exception as error:
+        # A bare Exception is what aiormq gives those who ask while its connection closes without an error.
+        if type(error) is Exception or isinstance(error, aiormq.AMQPError | OSError | RuntimeError):
+            raise ChannelGone(0, str(error) or "the connection was lost") from error
+        raise
 
 
 _CODES: dict[type[Exception], int] = {

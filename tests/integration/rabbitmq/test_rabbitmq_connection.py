@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
 import pytest
+from yarl import URL
 
 from ops.servers.process import free_ports
 from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
+from pipeline.broker.rabbitmq.link import Link
 from pipeline.errors import NotConfirmed, PipelineError, Unreachable
 from pipeline.messages.message import Message
 from pipeline.provision.management import ManagementClient, NotFound
@@ -133,6 +135,43 @@ async def test_a_connection_that_breaks_or_falls_silent_is_noticed(
             await unconfirmed
         await eventually(lambda: bool(lost))
         await broker.close()
+
+
+async def test_a_connection_given_up_the_moment_it_stands_is_closed(rabbitmq_url: str, eventually: Eventually) -> None:
+    def stands() -> bool:
+        return any("Connection.__reader" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    parts = urlsplit(rabbitmq_url.split(",")[0])
+    async with proxy(parts.hostname or "localhost", parts.port or 5672) as between:
+        login = parts.netloc.rpartition("@")[0]
+        url = URL(parts._replace(netloc=f"{login}@127.0.0.1:{between.port}").geturl())
+        opening = asyncio.ensure_future(Link(url, "given up", 30).open(DEADLINE_S))
+        async with asyncio.timeout(DEADLINE_S):
+            while not stands():
+                assert not opening.done()
+                await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await eventually(lambda: between.writers[1].is_closing())
+        await eventually(lambda: not stands())
+
+
+async def test_a_connection_that_ended_before_it_is_watched_is_told(rabbitmq_url: str, eventually: Eventually) -> None:
+    parts = urlsplit(rabbitmq_url.split(",")[0])
+    async with proxy(parts.hostname or "localhost", parts.port or 5672) as between:
+        login = parts.netloc.rpartition("@")[0]
+        link = Link(URL(parts._replace(netloc=f"{login}@127.0.0.1:{between.port}").geturl()), "unwatched", 30)
+        await link.open(DEADLINE_S)
+        channel = await link.open_channel()
+        between.reset()
+        await eventually(lambda: channel.is_closed)
+        reasons: list[str] = []
+        link.watch(reasons.append)
+        await eventually(lambda: bool(reasons))
+        await link.close()
+        assert len(reasons) == 1
+        assert reasons[0]
 
 
 async def test_the_first_url_that_answers_is_taken(rabbitmq_url: str, queue: str) -> None:
