@@ -51,15 +51,19 @@ class Row:
 
 
 class ProgressTable:
-    """Follows the state store's events. On something that is no terminal, prints a line per finished file instead."""
+    """Follows the state store's events.
 
-    def __init__(self, state: StateStore, roots: Sequence[Path], console: Console) -> None:
+    Args:
+        live: redraw a table in place; otherwise, and on something that is no terminal, print a line per finished file.
+    """
+
+    def __init__(self, state: StateStore, roots: Sequence[Path], console: Console, *, live: bool) -> None:
         self._state = state
         self._roots = roots
         self._console = console
         self._rows: dict[str, Row] = {}
         self._live = Live(console=console, get_renderable=self._render, refresh_per_second=8, transient=True)
-        self._show_live = console.is_terminal
+        self._show_live = live and console.is_terminal
 
     def __enter__(self) -> ProgressTable:
         if self._show_live:
@@ -98,9 +102,9 @@ class ProgressTable:
             rows.append(row)
         rows.sort(key=lambda row: (row.status is not Status.COMPLETED, row.name))
         table = Table(title=f"{total} files", title_justify="left", header_style="bold")
-        for heading, justify in (("File", "left"), ("BPM", "right"), ("Key", "left"), ("Camelot", "left")):
-            table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-        table.add_column("Energy", justify="right")
+        table.add_column("File", overflow="fold")
+        for heading in ("BPM", "Key", "Camelot", "Energy"):
+            table.add_column(heading, justify="left" if heading == "Key" else "right", no_wrap=True)
         table.add_column("Result", overflow="fold")
         for row in rows:
             found = row.results

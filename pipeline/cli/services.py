@@ -70,7 +70,7 @@ def up_command(
         stdout.print(f"dashboard: {serving.address}", style="bold", markup=False)
         if loaded.settings.embedded:
             stderr.print("embedded engines: one process; results are kept, messages in flight are not", style="dim")
-        with ProgressTable(serving.state, paths, stdout) as table:
+        with ProgressTable(serving.state, paths, stdout, live=True) as table:
             following = asyncio.create_task(table.follow())
             try:
                 await serving.settled()
@@ -84,6 +84,7 @@ def up_command(
             serving.stop()
         else:
             stdout.print("Watching. Ctrl-C ends.", style="dim")
+            await ProgressTable(serving.state, paths, stdout, live=False).follow()
 
     parts = {Part.WORKER, Part.API, Part.SOURCES}
     return asyncio.run(serve(loaded, parts, folders=paths, limit=limit, beside=show))
