@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from pipeline.app.engines import require_servers
 from pipeline.app.loading import Loaded, load
@@ -37,12 +38,12 @@ def run_command(
     if unknown:
         known = ", ".join(loaded.topology.stages)
         raise PipelineError(f"The topology has no stage {unknown[0]!r}", fix=f"It has: {known}")
-    return asyncio.run(serve(loaded, {Part.WORKER}, stages=stage))
+    return uvloop.run(serve(loaded, {Part.WORKER}, stages=stage))
 
 
 def api_command(context: typer.Context) -> int:
     """Serve the dashboard, HTTP and the WebSocket on API_HOST and API_PORT."""
-    return asyncio.run(serve(_start(context.obj, "api"), {Part.API}))
+    return uvloop.run(serve(_start(context.obj, "api"), {Part.API}))
 
 
 def watch_command(
@@ -52,7 +53,7 @@ def watch_command(
 ) -> int:
     """Watch folders and publish what happens to their audio files."""
     loaded = _start(context.obj, "watch")
-    return asyncio.run(serve(loaded, {Part.SOURCES}, folders=existing(folders), limit=limit))
+    return uvloop.run(serve(loaded, {Part.SOURCES}, folders=existing(folders), limit=limit))
 
 
 def up_command(
@@ -87,7 +88,7 @@ def up_command(
             await ProgressTable(serving.state, paths, stdout, live=False).follow()
 
     parts = {Part.WORKER, Part.API, Part.SOURCES}
-    return asyncio.run(serve(loaded, parts, folders=paths, limit=limit, beside=show))
+    return uvloop.run(serve(loaded, parts, folders=paths, limit=limit, beside=show))
 
 
 def _start(file: Path | None, command: str | None = None) -> Loaded:
