@@ -12,10 +12,14 @@ from pipeline.topology.model import Topology
 from pipeline.topology.names import check_names
 
 
-def check(topology: Topology, document: Document) -> Iterator[Diagnostic]:
-    """Errors and warnings, in no particular order."""
+def check(topology: Topology, document: Document, *, whole: bool = True) -> Iterator[Diagnostic]:
+    """Errors and warnings, in no particular order.
+
+    Args:
+        whole: whether the topology is all of the document; of a part, how messages flow says nothing.
+    """
     names = list(check_names(topology, document))
     yield from names
     yield from check_limits(topology, document)
-    if not names:
+    if whole and not names:
         yield from check_flow(topology, document)

@@ -25,7 +25,7 @@ def load(path: str | Path, environment: Mapping[str, str] = os.environ) -> Topol
 def inspect(
     path: str | Path, environment: Mapping[str, str] = os.environ
 ) -> tuple[Topology | None, Document | None, list[Diagnostic]]:
-    """The topology, None if its shape is wrong; the document, for more findings; errors and warnings, by position."""
+    """What can be read of the topology; the document, for more findings; errors and warnings, by position."""
     source = read_source(path)
     if isinstance(source, Diagnostic):
         return None, None, [source]
@@ -34,5 +34,5 @@ def inspect(
         return None, document, in_order(diagnostics)
     topology, diagnostics = validate(document)
     if topology is not None:
-        diagnostics = list(check(topology, document))
+        diagnostics += check(topology, document, whole=not diagnostics)
     return topology, document, in_order(diagnostics)

@@ -16,12 +16,9 @@ _MOST_BYTES = 255
 
 def check_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     """Names that nothing has, that two have, or that the broker refuses."""
-    known: dict[str, Collection[str]] = {
-        "queue": topology.queues,
-        "exchange": topology.exchanges,
-        "message": topology.messages,
-        "retry policy": topology.retries,
-    }
+    # From the document: what has an error of its own is declared all the same.
+    sections = {"queue": "queues", "exchange": "exchanges", "message": "messages", "retry policy": "retries"}
+    known: dict[str, Collection[str]] = {kind: document.value.get(name) or () for kind, name in sections.items()}
     for kind, name, path, at_key in _references(topology):
         if name not in known[kind]:
             detail = f'No {kind} named "{name}" is declared.'

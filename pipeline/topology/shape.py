@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from difflib import get_close_matches
 from typing import Any
 
@@ -50,21 +51,55 @@ _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     (("tests", "*"), RouteTest),
     (("tests", "*", "publish"), RoutePublish),
 )
+_MOST_ROUNDS = 4
 _UNHELPFUL = ("string_type", "bool_type", "bool_parsing", "model_type")
 
 
 def validate(document: Document) -> tuple[Topology | None, list[Diagnostic]]:
-    """The topology, or what keeps it from being one: an error for each place."""
+    """The topology, and what of the document is not of its shape: an error for each place.
+
+    With errors, it is the topology without the entries they are in, so that the rest can still be checked; None
+    where that is not one either.
+    """
     try:
         return Topology.model_validate(document.value), []
     except ValidationError as invalid:
-        return None, list(_diagnostics(document, invalid.errors(include_url=False)))
+        errors = invalid.errors(include_url=False)
+    return _part(document, errors), list(_diagnostics(document, errors))
 
 
 def suggest(name: object, candidates: Iterable[str]) -> str:
     """`Did you mean "x"?`, or nothing."""
     near = get_close_matches(str(name), list(candidates), n=1)
     return f'Did you mean "{near[0]}"?' if near else ""
+
+
+def _part(document: Document, errors: list[ErrorDetails]) -> Topology | None:
+    """What is left without wrong entries, then without those that lack something for it."""
+    rest = document.value
+    for _ in range(_MOST_ROUNDS):
+        paths = [(_path(document, error), error["type"] == "missing") for error in errors]
+        rest = _without(rest, [path[:-1] if missing else path for path, missing in paths])
+        try:
+            return Topology.model_validate(rest)
+        except ValidationError as invalid:
+            errors = invalid.errors(include_url=False)
+    return None
+
+
+def _without(value: Any, paths: Iterable[Path]) -> Any:
+    """The document's value without the keys that the paths lead to, or through where they end in a list."""
+    rest = deepcopy(value)
+    for path in paths:
+        keys = path
+        while keys and isinstance(keys[-1], int):
+            keys = keys[:-1]
+        holder = rest
+        for part in keys[:-1]:
+            holder = holder.get(part, {}) if isinstance(holder, dict) else holder[part]
+        if keys and isinstance(holder, dict):
+            holder.pop(keys[-1], None)
+    return rest
 
 
 def _diagnostics(document: Document, errors: list[ErrorDetails]) -> Iterator[Diagnostic]:
