@@ -48,7 +48,7 @@ def _hints(music: Path, *, generated: bool) -> list[str]:
     if pipeline.is_relative_to(Path.cwd()):
         pipeline = pipeline.relative_to(Path.cwd())
     port = os.environ.get("API_PORT")
-    prefix = f"API_PORT={port} " if port else ""
+    prefix = f"API_PORT={port} " if port and port != "0" else ""
     song = next(music.glob("*.flac"), music / "song.flac") if generated else Path("SONG.flac")
     return [
         f"copy a file into the folder:  cp {song} {music}/copy.flac",
