@@ -25,6 +25,7 @@ _STYLES = {
     Status.CANCELLED: "magenta",
 }
 _VISIBLE_ROWS = 12
+_NAME_WIDTH = 30
 _ACTIVE = (Status.ANALYZING, Status.RETRYING)
 
 
@@ -102,7 +103,8 @@ class ProgressTable:
             rows.append(row)
         rows.sort(key=lambda row: (row.status is not Status.COMPLETED, row.name))
         table = Table(title=f"{total} files", title_justify="left", header_style="bold")
-        table.add_column("File", overflow="fold")
+        widest = max((len(row.name) for row in rows), default=0)
+        table.add_column("File", overflow="fold", min_width=min(widest, _NAME_WIDTH))
         for heading in ("BPM", "Key", "Camelot", "Energy"):
             table.add_column(heading, justify="left" if heading == "Key" else "right", no_wrap=True)
         table.add_column("Result", overflow="fold")
