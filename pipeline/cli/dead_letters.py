@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.app.engines import make_engines
 from pipeline.app.loading import Loaded, load
@@ -57,10 +55,8 @@ def show_command(
     found = asyncio.run(_show(load(context.obj), queue, limit))
     if output is Output.JSON:
         print_json(found)
-    elif found["items"]:
-        stdout.print(_table(found["items"]))
     else:
-        stdout.print("No dead letters.")
+        stdout.print("\n".join(map(_lines, found["items"])) or "No dead letters.", markup=False)
     return ExitCode.DONE
 
 
@@ -126,17 +122,9 @@ async def _replay(
     return replayed_to_json(found)
 
 
-def _table(letters: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table(header_style="bold")
-    for heading in ("Failed at", "Message", "Message id", "Stage", "Attempts", "Reason"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "Attempts" else "left")
-    for letter in letters:
-        table.add_row(
-            (letter["failed_at"] or "")[:19],
-            Text(letter["message"]),
-            Text(letter["message_id"] or ""),
-            Text(letter["stage"]),
-            str(letter["attempts"] or ""),
-            Text(f"{letter['error_code']}: {letter['error_message']}"),
-        )
-    return table
+def _lines(letter: Mapping[str, Any]) -> str:
+    """Two lines: which message died when and where, and why."""
+    when = (letter["failed_at"] or "")[:19].replace("T", " ")
+    tried = f"stage {letter['stage']}, attempt {letter['attempts']}" if letter["stage"] else "by the broker"
+    head = "  ".join(part for part in (when, letter["message"], letter["message_id"] or "", tried) if part)
+    return f"{head}\n    {letter['error_code']}: {letter['error_message']}"

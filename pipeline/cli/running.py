@@ -60,5 +60,6 @@ class RunningPipeline:
             raise PipelineError("What answers there is not this pipeline", where=self.address) from None
         if answer.is_error:
             what = document.get("error") or document.get("detail") or f"HTTP {answer.status_code}"
-            raise PipelineError(str(what), where=self.address, fix=document.get("fix") or "")
+            reasons = "; ".join(f"{each['field']}: {each['problem']}" for each in document.get("reasons") or ())
+            raise PipelineError(f"{what}: {reasons}" if reasons else str(what), fix=document.get("fix") or "")
         return document

@@ -112,6 +112,12 @@ def test_a_broken_file_is_an_error_with_a_code_and_can_be_replayed(
 
     listed = json.loads(commands.run("dlq", "list", "--output", "json").stdout)
     assert listed["total"] == 2
+    refused = commands.run("publish", "analysis.request", '{"recording_id": 5}')
+    assert refused.returncode == 1
+    assert "file_path" in refused.stderr
+
+    listing = commands.run("dlq", "show", "analysis_queue").stdout
+    assert "DECODE_ERROR: broken.mp3" in listing
     shown = json.loads(commands.run("dlq", "show", "analysis_queue", "--output", "json").stdout)
     assert {letter["error_code"] for letter in shown["items"]} == {"DECODE_ERROR", "FILE_EMPTY"}
 
