@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ops.servers.containers import docker_answers, rabbitmq_container, redis_container
+from ops.servers.containers import RABBITMQ_IMAGE, REDIS_IMAGE, docker_has, rabbitmq_container, redis_container
 from ops.servers.rabbitmq import PrivateRabbitMQ
 from ops.servers.redis import PrivateRedis
 from pipeline.settings import Settings
@@ -18,7 +18,7 @@ from pipeline.settings import Settings
 def _rabbitmq() -> Iterator[tuple[str, str]]:
     if url := os.environ.get("RABBITMQ_URL"):
         yield url, os.environ.get("RABBITMQ_MANAGEMENT_URL") or Settings(rabbitmq_url=url).management_url
-    elif docker_answers():
+    elif docker_has(RABBITMQ_IMAGE):
         with rabbitmq_container() as urls:
             yield urls
     else:
@@ -34,7 +34,7 @@ def _rabbitmq() -> Iterator[tuple[str, str]]:
 def _redis() -> Iterator[str]:
     if url := os.environ.get("REDIS_URL"):
         yield url
-    elif docker_answers():
+    elif docker_has(REDIS_IMAGE):
         with redis_container() as url:
             yield url
     else:

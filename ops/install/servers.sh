@@ -1,23 +1,19 @@
 #!/bin/sh
-# Installs what the tests run against where it is missing: RabbitMQ, Redis, Chromium with a font, cuetools.
+# Installs what the tests run against where it is missing: RabbitMQ, Redis, Chromium with a font.
 set -eu
 
 say() { printf '==> %s\n' "$*"; }
 fail() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
-docker_answers() { have docker && docker info >/dev/null 2>&1; }
-
+# Installed also where RABBITMQ_URL and REDIS_URL are set or Docker answers: some tests stop, kill and restart
+# servers, which is done only to those they started themselves.
 packages=
-if [ -z "${RABBITMQ_URL:-}" ] && ! docker_answers; then
-    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages="$packages rabbitmq-server"
-fi
-if [ -z "${REDIS_URL:-}" ] && ! docker_answers; then
-    have redis-server || packages="$packages redis-server"
-fi
+[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages="$packages rabbitmq-server"
+have redis-server || packages="$packages redis-server"
 have chromium || packages="$packages chromium fonts-dejavu-core"
 [ -n "$packages" ] || exit 0
 
-have apt-get || fail "please install by hand:$packages (or set RABBITMQ_URL and REDIS_URL, and have 'chromium' on the PATH)"
+have apt-get || fail "please install by hand:$packages (Debian's names; chromium has to be on the PATH)"
 if [ "$(id -u)" = 0 ]; then
     sudo=
 elif have sudo; then

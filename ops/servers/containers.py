@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import docker
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -18,8 +19,23 @@ REDIS_IMAGE = "redis:7.4"
 
 
 @functools.cache
-def docker_answers() -> bool:
-    """Whether something listens at DOCKER_HOST, or at the daemon's usual socket."""
+def docker_has(image: str) -> bool:
+    """Whether a Docker daemon answers that has the image, or can pull it."""
+    if not _docker_answers():
+        return False
+    with contextlib.closing(docker.from_env()) as client:
+        try:
+            client.images.get(image)
+        except docker.errors.ImageNotFound:
+            try:
+                client.images.pull(image)
+            except docker.errors.APIError:
+                return False
+    return True
+
+
+def _docker_answers() -> bool:
+    """Whether something listens at DOCKER_HOST, or at the daemon's usual socket. The client itself leaks one then."""
     address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
     unix = address.scheme == "unix"
     with contextlib.closing(socket.socket(socket.AF_UNIX if unix else socket.AF_INET)) as probe:
