@@ -1,8 +1,7 @@
-"""`python -m ops.servers`: a RabbitMQ and a Redis to try things on, until Ctrl-C or the end of standard input."""
+"""`python -m ops.servers`: a RabbitMQ and a Redis to try things on, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 
@@ -12,6 +11,7 @@ from ops.servers.redis import PrivateRedis
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     rabbitmq, redis = PrivateRabbitMQ(), PrivateRedis()
     try:
         rabbitmq.start()
@@ -20,8 +20,9 @@ def main() -> int:
         print(f"export RABBITMQ_MANAGEMENT_URL={rabbitmq.management_url}")
         print(f"export REDIS_URL={redis.url}")
         print("# ready; Ctrl-C ends both and removes their data", flush=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.pause()
+    except KeyboardInterrupt:
+        return 0
     except ServerFailed as failure:
         print(f"error: {failure}", file=sys.stderr)
         return 1

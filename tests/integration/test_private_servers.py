@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+
 import httpx
+import pytest
 import redis
 
 from ops.servers.process import alive
@@ -45,3 +50,17 @@ def test_a_private_redis_keeps_its_data_over_a_kill_and_leaves_no_folder() -> No
     finally:
         server.close()
     assert not server.folder.exists()
+
+
+def test_the_command_prints_what_to_export_and_removes_everything_at_sigterm() -> None:
+    with subprocess.Popen([sys.executable, "-m", "ops.servers"], stdout=subprocess.PIPE, text=True) as command:
+        assert command.stdout is not None
+        lines = [command.stdout.readline() for _ in range(4)]
+        exports = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines[:3])
+        assert set(exports) == {"RABBITMQ_URL", "RABBITMQ_MANAGEMENT_URL", "REDIS_URL"}
+        with redis.Redis.from_url(exports["REDIS_URL"]) as client:
+            assert client.ping()
+        command.send_signal(signal.SIGTERM)
+        assert command.wait(timeout=30) == 0
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(exports["RABBITMQ_MANAGEMENT_URL"], timeout=5)
