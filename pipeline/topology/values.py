@@ -21,7 +21,10 @@ def parse_duration(text: Any) -> timedelta:
         return text
     if not isinstance(text, str) or not text or _DURATION.sub("", text):
         raise ValueError(f"{text!r} is not a duration; write a number and a unit: 500ms, 30s, 2m, 24h, 7d")
-    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(text)))
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long") from None
 
 
 def format_duration(value: timedelta) -> str:
