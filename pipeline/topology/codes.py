@@ -42,7 +42,7 @@ CODES: Mapping[str, Code] = {
     "T006": Code("Not a mapping at the top", "The file holds sections: `version:`, `name:`, `exchanges:` and so on."),
     "T007": Code("Duplicate key", "Of two equal keys in one mapping only one could count, so neither is taken."),
     "T008": Code(
-        "Too many values", "Aliases are expanded to at most 500,000 values, against files made to fill memory."
+        "Too many values", "Aliases are expanded to at most 200,000 values, against files made to fill memory."
     ),
     "T009": Code("Nested too deeply", "No part of a topology is nested this deep; an alias may contain itself."),
     "T010": Code("More than one document", "A topology is one YAML document; `---` begins another one."),

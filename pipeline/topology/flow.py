@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+from typing import Any
 
 from pipeline.topology.definitions import BindingDefinition, Definitions
 from pipeline.topology.diagnostics import Diagnostic
@@ -11,6 +12,8 @@ from pipeline.topology.document import Document, Path
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import DeadLetter, Topology
 from pipeline.topology.route import Router
+
+Identity = tuple[Any, ...]
 
 
 def check_flow(topology: Topology, document: Document) -> Iterator[Diagnostic]:
@@ -30,15 +33,21 @@ class _Flow:
         self._definitions: Definitions = definitions_of(topology)
         self._router = Router.of(self._definitions)
         self._keys = {topology.queue_name(key): key for key in topology.queues}
-        self._reached = {name: self._queues_of(name) for name in topology.messages}
-        self._bindings_to: defaultdict[str, list[BindingDefinition]] = defaultdict(list)
-        for binding in self._definitions.bindings:
-            self._bindings_to[binding.destination].append(binding)
-        self._tested = {
-            binding.identity
-            for test in topology.tests
-            for binding in self._possible(test.publish.exchange, test.publish.routing_key)[1]
+        # The router gives the definitions' own objects, so that they are told apart without being compared.
+        self._used: set[int] = set()
+        self._reached = {name: self._published(name) for name in topology.messages}
+        for test in topology.tests:
+            self._queues_of(test.publish.exchange, test.publish.routing_key)
+        self._dead_letters = {
+            key: queue.dead_letter
+            for key, queue in topology.queues.items()
+            if isinstance(queue.dead_letter, DeadLetter)
         }
+        # By queue: the messages that come to it; the queues that its dead letters reach; a message they lose.
+        self._arriving: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._targets: defaultdict[str, set[str]] = defaultdict(set)
+        self._lost: dict[str, str] = {}
+        self._follow_dead_letters()
         self._taken = {
             (queue, name)
             for stage in topology.stages.values()
@@ -46,18 +55,47 @@ class _Flow:
             for name in messages
         }
         self._consumed = {queue for stage in topology.stages.values() for queue in stage.from_}
+        self._emptied = self._consumed | {key for key, queue in topology.queues.items() if queue.external}
 
-    def _possible(self, exchange: str, routing_key: str) -> tuple[set[str], list[BindingDefinition]]:
-        return self._router.possible(self._topology.exchange_name(exchange), routing_key)
+    def _queues_of(self, exchange: str, routing_key: str) -> set[str]:
+        """Queues that a message may reach, by key, or by name where the file has no key; notes the bindings used."""
+        names, bindings = self._router.possible(self._topology.exchange_name(exchange), routing_key)
+        self._used.update(map(id, bindings))
+        return {self._keys.get(name, name) for name in names}
 
-    def _ways_of(self, message: str) -> tuple[set[str], list[BindingDefinition]]:
-        """Names of the queues that a message may reach, and the bindings it may take."""
-        contract = self._topology.messages[message]
-        return self._possible(contract.exchange, message if contract.routing_key is None else contract.routing_key)
-
-    def _queues_of(self, message: str) -> set[str]:
+    def _published(self, message: str) -> set[str]:
         """Queues of the file, by key, that a message reaches."""
-        return {self._keys[name] for name in self._ways_of(message)[0] if name in self._keys}
+        contract = self._topology.messages[message]
+        return self._queues_of(contract.exchange, self._key_of(message)) & self._topology.queues.keys()
+
+    def _key_of(self, message: str) -> str:
+        contract = self._topology.messages[message]
+        return message if contract.routing_key is None else contract.routing_key
+
+    def _follow_dead_letters(self) -> None:
+        """Where the messages of queues with a dead-letter exchange go from there, and which go nowhere."""
+        waiting = [
+            (queue, message, self._key_of(message)) for message, queues in self._reached.items() for queue in queues
+        ]
+        seen = set(waiting)
+        for queue, message, routing_key in waiting:
+            self._arriving[queue][message] = None
+            declared = self._topology.queues.get(queue)
+            if declared is None or not isinstance(declared.dead_letter, DeadLetter):
+                continue
+            own = declared.dead_letter.routing_key
+            onward = routing_key if own is None else own
+            targets = self._queues_of(declared.dead_letter.exchange, onward)
+            self._targets[queue] |= targets
+            if not targets:
+                self._lost.setdefault(queue, message)
+            new = {(target, message, onward) for target in targets} - seen
+            seen |= new
+            waiting += new
+        for key, dead_letter in self._dead_letters.items():
+            # What comes from elsewhere is not known, but with a key of its own the way is.
+            if key not in self._arriving and dead_letter.routing_key is not None:
+                self._targets[key] = self._queues_of(dead_letter.exchange, dead_letter.routing_key)
 
     def publishing(self) -> Iterator[Diagnostic]:
         """Messages that nothing receives, and exchanges that take none."""
@@ -69,11 +107,12 @@ class _Flow:
         for message, contract in self._topology.messages.items():
             exchange = self._topology.exchanges.get(contract.exchange)
             if exchange is not None and exchange.internal:
-                yield self._document.diagnostic("T214", ("messages", message, "exchange"))
+                detail = f'"{contract.exchange}" is `internal: true`.'
+                yield self._document.diagnostic("T214", ("messages", message, "exchange"), detail=detail)
             if self._reached[message]:
                 continue
-            key = message if contract.routing_key is None else contract.routing_key
-            detail = f'No queue gets what is published to "{contract.exchange}" with the key "{key}".'
+            key = self._document.quoted(self._key_of(message), "messages", message, "routing_key")
+            detail = f'No queue gets what is published to "{contract.exchange}" with the key {key}.'
             if message in emitted:
                 yield self._document.diagnostic("T202", emitted[message], detail=detail)
             else:
@@ -86,86 +125,65 @@ class _Flow:
             for queue, messages in stage.from_.items():
                 for index, message in enumerate(messages):
                     path: Path = ("stages", name, "from", queue, index)
-                    if queue not in self._reached[message] and not self._by_dead_letter(queue):
+                    if message not in self._arriving[queue]:
                         detail = f'"{message}" does not reach "{queue}".'
                         yield self._document.diagnostic("T201", path, detail=detail)
                     if (other := takers.setdefault((queue, message), name)) != name:
                         yield self._document.diagnostic("T206", path, detail=f'The stage "{other}" takes it too.')
-        arriving: defaultdict[str, list[str]] = defaultdict(list)
-        for message, queues in self._reached.items():
-            for queue in queues:
-                arriving[queue].append(message)
+        used = {binding.identity for binding in self._definitions.bindings if id(binding) in self._used}
         for key, declared in self._topology.queues.items():
             if key in self._consumed:
-                for message in arriving[key]:
+                for message in self._arriving[key]:
                     if (key, message) not in self._taken:
                         detail = f'"{message}" comes in, and no stage takes it from "{key}".'
                         yield self._document.diagnostic("T213", ("queues", key), at_key=True, detail=detail)
             elif not declared.external and not declared.bounded:
-                yield self._document.diagnostic("T207", ("queues", key), at_key=True)
-            yield from self._idle_bindings(key, arriving[key])
+                detail = f'No stage takes from "{key}".'
+                advice = "Add a stage, `external: true`, or a limit: `ttl:`, `max_length:`."
+                yield self._document.diagnostic("T207", ("queues", key), at_key=True, detail=detail, suggestion=advice)
+            yield from self._idle_bindings(key, used)
 
-    def _idle_bindings(self, key: str, arriving: list[str]) -> Iterator[Diagnostic]:
+    def _idle_bindings(self, key: str, used: Set[Identity]) -> Iterator[Diagnostic]:
         """Bindings that no declared message and no test takes."""
-        used = self._tested | {binding.identity for message in arriving for binding in self._ways_of(message)[1]}
-        for index, binding in enumerate(self._topology.queues[key].bindings):
-            for number, routing_key in enumerate(binding.routing_key):
-                source, destination = self._topology.exchange_name(binding.source), self._topology.queue_name(key)
-                identities = {
-                    each.identity
-                    for each in self._bindings_to[destination]
-                    if each.source == source and each.routing_key == routing_key
-                }
-                if not identities & used:
+        destination = self._topology.queue_name(key)
+        for index, bound in enumerate(self._topology.queues[key].bindings):
+            source = self._topology.exchange_name(bound.source)
+            for number, routing_key in enumerate(bound.routing_key):
+                binding = BindingDefinition(source, destination, "queue", routing_key, bound.arguments)
+                if binding.identity not in used:
                     path: Path = ("queues", key, "bindings", index, "routing_key", number)
-                    detail = f'No message is published to "{binding.source}" with a key like "{routing_key}".'
+                    shown = self._document.quoted(routing_key, *path)
+                    detail = f'No message is published to "{bound.source}" with a key like {shown}.'
                     yield self._document.diagnostic("T211", path, detail=detail)
 
     def dead_letters(self) -> Iterator[Diagnostic]:
         """Dead-letter exchanges that lead nowhere, or around."""
-        targets: dict[str, set[str]] = {}
-        for key, queue in self._topology.queues.items():
-            if isinstance(queue.dead_letter, DeadLetter):
-                targets[key] = self._buried(key, queue.dead_letter)
-                if not targets[key]:
-                    detail = f'What "{key}" gives to "{queue.dead_letter.exchange}" reaches no queue.'
-                    yield self._document.diagnostic("T204", ("queues", key, "dead_letter"), detail=detail)
-        for key in targets:
-            if self._comes_back(key, targets):
+        sources = {binding.source for binding in self._definitions.bindings}
+        for key, dead_letter in self._dead_letters.items():
+            path: Path = ("queues", key, "dead_letter")
+            nowhere = bool(dead_letter.exchange) and self._topology.exchange_name(dead_letter.exchange) not in sources
+            if key in self._lost:
+                detail = f'"{self._lost[key]}" given by "{key}" to "{dead_letter.exchange}" reaches no queue.'
+                yield self._document.diagnostic("T204", path, detail=detail)
+            elif not self._targets[key] and (nowhere or dead_letter.routing_key is not None):
+                detail = f'What "{key}" gives to "{dead_letter.exchange}" reaches no queue.'
+                yield self._document.diagnostic("T204", path, detail=detail)
+            if self._comes_back(key):
                 detail = f'Dead letters of "{key}" come back to it, and no stage takes them on the way.'
-                yield self._document.diagnostic("T205", ("queues", key, "dead_letter"), detail=detail)
+                yield self._document.diagnostic("T205", path, detail=detail)
 
-    def _buried(self, key: str, dead_letter: DeadLetter) -> set[str]:
-        """Queues, by key, or by name where the file has no key for them, that a queue's dead letters reach."""
-        if dead_letter.routing_key is not None:
-            keys = {dead_letter.routing_key}
-        else:
-            keys = {
-                message if contract.routing_key is None else contract.routing_key
-                for message, contract in self._topology.messages.items()
-                if key in self._reached[message]
-            }
-        names = {name for routing_key in keys for name in self._possible(dead_letter.exchange, routing_key)[0]}
-        return {self._keys.get(name, name) for name in names}
-
-    def _comes_back(self, key: str, targets: dict[str, set[str]]) -> bool:
+    def _comes_back(self, key: str) -> bool:
         seen: set[str] = set()
-        ahead = list(targets[key])
+        ahead = list(self._targets[key])
         while ahead:
             queue = ahead.pop()
-            if queue in self._consumed or queue in seen:
+            if queue in self._emptied or queue in seen:
                 continue
             if queue == key:
                 return True
             seen.add(queue)
-            ahead += targets.get(queue, ())
+            ahead += self._targets.get(queue, ())
         return False
-
-    def _by_dead_letter(self, queue: str) -> bool:
-        return any(
-            isinstance(other.dead_letter, DeadLetter) and queue in self._buried(key, other.dead_letter)
-            for key, other in self._topology.queues.items()
-        )
 
     def exchanges(self) -> Iterator[Diagnostic]:
         """Exchanges that nothing is published to, bound to or bound from."""
@@ -180,7 +198,8 @@ class _Flow:
             used.update({exchange.alternate} if exchange.alternate else ())
         for key in self._topology.exchanges:
             if key not in used:
-                yield self._document.diagnostic("T208", ("exchanges", key), at_key=True)
+                detail = f'Nothing is published to "{key}", bound to it or bound from it.'
+                yield self._document.diagnostic("T208", ("exchanges", key), at_key=True, detail=detail)
 
     def tests(self) -> Iterator[Diagnostic]:
         """The file's own examples."""

@@ -11,6 +11,7 @@ from pipeline.topology.model import Topology
 from pipeline.topology.values import milliseconds
 
 _LONGEST_MS = 2**32 - 1
+_RANGE = "It is from 1 ms to 49 days."
 _CONSUMER_TIMEOUT = timedelta(minutes=30)
 # Arguments that a field of the file stands for; RabbitMQ's names.
 _FIELDS = {
@@ -30,22 +31,28 @@ def check_limits(topology: Topology, document: Document) -> Iterator[Diagnostic]
     """Durations out of range, arguments beside fields, what quorum queues do not know, patience and prefetch."""
     for name, policy in topology.retries.items():
         for index, delay in enumerate(policy.delays):
-            if not 1 <= milliseconds(delay) <= _LONGEST_MS:
-                yield document.diagnostic("T115", ("retries", name, "delays", index))
+            if not _in_range(delay):
+                yield document.diagnostic("T115", ("retries", name, "delays", index), detail=_RANGE)
     for key in topology.queues:
         yield from _queue(key, topology, document)
+    if not _in_range(topology.defaults.stage.timeout):
+        yield document.diagnostic("T114", ("defaults", "stage", "timeout"), detail=_RANGE)
     for name, stage in topology.stages.items():
-        if stage.timeout is not None and milliseconds(stage.timeout) < 1:
-            yield document.diagnostic("T114", ("stages", name, "timeout"))
+        if stage.timeout is not None and not _in_range(stage.timeout):
+            yield document.diagnostic("T114", ("stages", name, "timeout"), detail=_RANGE)
         yield from _stage(name, topology, document)
+
+
+def _in_range(value: timedelta) -> bool:
+    return 1 <= milliseconds(value) <= _LONGEST_MS
 
 
 def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
     queue, path = topology.queues[key], ("queues", key)
     for field in ("ttl", "expires"):
         value: timedelta | None = getattr(queue, field)
-        if value is not None and not 1 <= milliseconds(value) <= _LONGEST_MS:
-            yield document.diagnostic("T114", (*path, field))
+        if value is not None and not _in_range(value):
+            yield document.diagnostic("T114", (*path, field), detail=_RANGE)
     for argument, field in _FIELDS.items():
         if argument not in queue.arguments:
             continue
@@ -57,11 +64,13 @@ def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnos
             yield document.diagnostic("T118", at, at_key=True, suggestion=f"Write `{field}:` instead.")
     if topology.queue_type(key) == "quorum":
         if queue.max_priority is not None:
-            yield document.diagnostic("T113", (*path, "max_priority"))
+            advice = "Write `type: classic`, or leave `max_priority:` out."
+            yield document.diagnostic("T113", (*path, "max_priority"), suggestion=advice)
         if queue.overflow == "reject-publish-dlx":
-            yield document.diagnostic("T116", (*path, "overflow"))
+            advice = "Write `reject-publish` or `drop-head`."
+            yield document.diagnostic("T116", (*path, "overflow"), suggestion=advice)
         if not queue.durable:
-            yield document.diagnostic("T119", (*path, "durable"))
+            yield document.diagnostic("T119", (*path, "durable"), suggestion="Leave `durable:` out.")
 
 
 def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
@@ -70,9 +79,9 @@ def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagno
     at_once = stage.concurrency or (1 if stage.executor == "process" else topology.defaults.stage.concurrency)
     held = stage.prefetch or at_once
     timeout = stage.timeout or topology.defaults.stage.timeout
-    longest = timeout * -(-held // at_once)
-    if longest >= _CONSUMER_TIMEOUT:
-        minutes = round(longest.total_seconds() / 60)
+    longest_s = timeout.total_seconds() * -(-held // at_once)
+    if longest_s >= _CONSUMER_TIMEOUT.total_seconds():
+        minutes = round(longest_s / 60)
         field = "timeout" if stage.timeout else "prefetch" if stage.prefetch else "run"
         detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
         yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)

@@ -12,22 +12,33 @@ from pipeline.topology.shape import suggest
 
 _UNKNOWN = {"queue": "T104", "exchange": "T105", "message": "T106", "retry policy": "T107"}
 _MOST_BYTES = 255
+_MOST_SUGGESTIONS = 50
 
 
 def check_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     """Names that nothing has, that two have, or that the broker refuses."""
     # From the document: what has an error of its own is declared all the same.
     sections = {"queue": "queues", "exchange": "exchanges", "message": "messages", "retry policy": "retries"}
-    known: dict[str, Collection[str]] = {kind: document.value.get(name) or () for kind, name in sections.items()}
+    known = {kind: _keys(document.value.get(name)) for kind, name in sections.items()}
+    suggestions: dict[tuple[str, str], str] = {}
     for kind, name, path, at_key in _references(topology):
         if name not in known[kind]:
-            detail = f'No {kind} named "{name}" is declared.'
-            yield document.diagnostic(
-                _UNKNOWN[kind], path, at_key=at_key, detail=detail, suggestion=suggest(name, known[kind])
-            )
+            # Each suggestion reads all names: for the first wrong names only, or the time would be quadratic.
+            if (kind, name) not in suggestions and len(suggestions) < _MOST_SUGGESTIONS:
+                suggestions[kind, name] = suggest(name, known[kind])
+            detail = f"No {kind} named {document.quoted(name, *(() if at_key else path))} is declared."
+            suggestion = suggestions.get((kind, name), "")
+            yield document.diagnostic(_UNKNOWN[kind], path, at_key=at_key, detail=detail, suggestion=suggestion)
     for name, stage in topology.stages.items():
         yield from _steps(name, stage, document)
     yield from _broker_names(topology, document)
+    for path, routing_key in _routing_keys(topology):
+        if len(routing_key.encode()) > _MOST_BYTES:
+            yield document.diagnostic("T109", path, detail="A routing key takes at most 255 bytes.")
+
+
+def _keys(section: object) -> Collection[str]:
+    return section.keys() if isinstance(section, dict) else ()
 
 
 def _references(topology: Topology) -> Iterator[tuple[str, str, Path, bool]]:
@@ -72,33 +83,62 @@ def _steps(name: str, stage: Stage, document: Document) -> Iterator[Diagnostic]:
         each = [(*path, "all", inner) for inner in range(len(step.all))] if isinstance(step, All) else [path]
         names = step.all if isinstance(step, All) else [step]
         for place, reference in zip(each, names, strict=True):
-            if ":" not in reference and stage.module is None:
-                detail = f'"{reference}" has no module, and the stage names none.'
-                yield document.diagnostic("T117", place, detail=detail)
+            # In the document: a module that is no text is not in the topology.
+            if ":" not in reference and document.value["stages"][name].get("module") is None:
+                detail = f"{document.quoted(reference, *place)} has no module, and the stage names none."
+                suggestion = "Write `package.module:name`, or give the stage a `module:`."
+                yield document.diagnostic("T117", place, detail=detail, suggestion=suggestion)
+
+
+def _routing_keys(topology: Topology) -> Iterator[tuple[Path, str]]:
+    for key, queue in topology.queues.items():
+        for index, bound in enumerate(queue.bindings):
+            for number, routing_key in enumerate(bound.routing_key):
+                yield ("queues", key, "bindings", index, "routing_key", number), routing_key
+        if isinstance(queue.dead_letter, DeadLetter) and queue.dead_letter.routing_key is not None:
+            yield ("queues", key, "dead_letter", "routing_key"), queue.dead_letter.routing_key
+    for key, exchange in topology.exchanges.items():
+        for index, binding in enumerate(exchange.bindings):
+            for number, routing_key in enumerate(binding.routing_key):
+                yield ("exchanges", key, "bindings", index, "routing_key", number), routing_key
+    for key, message in topology.messages.items():
+        yield ("messages", key, "routing_key"), key if message.routing_key is None else message.routing_key
+    for index, test in enumerate(topology.tests):
+        yield ("tests", index, "publish", "routing_key"), test.publish.routing_key
 
 
 def _broker_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
-    ours = {name: "dead letters" for key in topology.queues if (name := topology.dead_letter_queue(key))}
-    ours |= {topology.retry_queue(delay): "retries" for delay in retry_delays(topology)}
+    retries = {topology.retry_queue(delay): "retries" for delay in retry_delays(topology)}
+    buried = {name: "dead letters" for key in topology.queues if (name := topology.dead_letter_queue(key))}
     sections = (
-        ("exchanges", topology.exchanges, topology.exchange_name),
-        ("queues", topology.queues, topology.queue_name),
+        ("exchanges", topology.exchanges, topology.exchange_name, retries),
+        ("queues", topology.queues, topology.queue_name, retries | buried),
     )
-    for section, objects, name_of in sections:
+    for section, objects, name_of, ours in sections:
         seen: dict[str, str] = {}
         for key in objects:
             name, path = name_of(key), (section, key)
             at = (*path, "name") if (*path, "name") in document.values else path
-            if name.startswith("amq."):
-                yield document.diagnostic("T108", at, at_key=at == path, detail=f'"{name}" begins with "amq.".')
-            if len(f"{name}.dlq".encode()) > _MOST_BYTES:
-                yield document.diagnostic(
-                    "T109", at, at_key=at == path, detail="With `.dlq` it has more than 255 bytes."
-                )
-            if name in seen:
-                detail = f'"{seen[name]}" is called "{name}" too.'
-                yield document.diagnostic("T110", at, at_key=at == path, detail=detail)
-            if name in ours:
-                detail = f'The pipeline makes "{name}" for {ours[name]}.'
-                yield document.diagnostic("T111", at, at_key=at == path, detail=detail)
+            shown = document.quoted(name, *at)
+            for code, detail in _refusals(name, shown, seen.get(name), ours.get(name)):
+                yield document.diagnostic(code, at, at_key=at == path, detail=detail)
             seen[name] = key
+
+
+def _refusals(name: str, shown: str, other: str | None, purpose: str | None) -> Iterator[tuple[str, str]]:
+    """Codes and details of what is wrong with the name of an exchange or queue.
+
+    Args:
+        other: key of what has the name already.
+        purpose: what the pipeline makes an object of this name for.
+    """
+    if not name:
+        yield "T103", "A name has at least one character."
+    if name.startswith("amq."):
+        yield "T108", f'{shown} begins with "amq.".'
+    if len(f"{name}.dlq".encode()) > _MOST_BYTES:
+        yield "T109", "With `.dlq` it has more than 255 bytes."
+    if other is not None:
+        yield "T110", f'"{other}" is called {shown} too.'
+    if purpose is not None:
+        yield "T111", f"The pipeline makes {shown} for {purpose}."

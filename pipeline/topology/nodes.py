@@ -8,7 +8,6 @@ from typing import Any
 
 import yaml
 from yaml.composer import Composer
-from yaml.error import Mark
 from yaml.nodes import Node, ScalarNode, SequenceNode
 from yaml.parser import Parser
 from yaml.reader import Reader
@@ -145,14 +144,14 @@ def _syntax_error(source: Source, error: yaml.MarkedYAMLError) -> Diagnostic:
         column + 1,
         1,
         detail=f"The parser says: {problem}{context}.",
-        suggestion=_syntax_advice(problem, text, column),
+        suggestion=_syntax_advice(problem + context, text, column),
     )
 
 
 def _place(source: Source, error: yaml.MarkedYAMLError) -> tuple[int, int]:
     """Line and column, from 0. A problem at the end of the text is shown where what is unfinished begins."""
     for mark in (error.problem_mark, error.context_mark):
-        if isinstance(mark, Mark) and mark.line < len(source.lines) and source.lines[mark.line][mark.column :].strip():
+        if mark is not None and mark.line < len(source.lines) and source.lines[mark.line][mark.column :].strip():
             return mark.line, mark.column
     last = error.problem_mark or error.context_mark
     line = min(last.line, len(source.lines) - 1) if last else 0
@@ -166,6 +165,8 @@ def _syntax_advice(problem: str, line: str, column: int) -> str:
     before = line[:column].rstrip()[-1:]
     if rest[:1] in ("*", "&", "@", "`", "%", "!") or before in ("*", "&", "!"):
         return f'A value that begins with "{rest[:1] if rest[:1] in "*&@`%!" and rest else before}" is put in quotes.'
+    if "flow" in problem and "${" in line:
+        return "In brackets and braces, a variable is put in quotes."
     if "mapping values are not allowed" in problem:
         return "A value that holds a colon and a space is put in quotes; else look at the indentation."
     if rest.startswith(":"):

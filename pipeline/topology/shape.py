@@ -52,7 +52,19 @@ _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     (("tests", "*", "publish"), RoutePublish),
 )
 _MOST_ROUNDS = 4
-_UNHELPFUL = ("string_type", "bool_type", "bool_parsing", "model_type")
+# What pydantic misses, in the file's terms.
+_WANTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+_LONGEST = 200
 
 
 def validate(document: Document) -> tuple[Topology | None, list[Diagnostic]]:
@@ -70,16 +82,21 @@ def validate(document: Document) -> tuple[Topology | None, list[Diagnostic]]:
 
 def suggest(name: object, candidates: Iterable[str]) -> str:
     """`Did you mean "x"?`, or nothing."""
-    near = get_close_matches(str(name), list(candidates), n=1)
+    near = _near(name, candidates)
     return f'Did you mean "{near[0]}"?' if near else ""
+
+
+def _near(name: object, candidates: Iterable[str]) -> list[str]:
+    """The one candidate that is like the name, or none."""
+    return get_close_matches(str(name)[:_LONGEST], list(candidates), n=1)
 
 
 def _part(document: Document, errors: list[ErrorDetails]) -> Topology | None:
     """What is left without wrong entries, then without those that lack something for it."""
-    rest = document.value
+    rest = deepcopy(document.value)
     for _ in range(_MOST_ROUNDS):
         paths = [(_path(document, error), error["type"] == "missing") for error in errors]
-        rest = _without(rest, [path[:-1] if missing else path for path, missing in paths])
+        _remove(rest, [path[:-1] if missing else path for path, missing in paths])
         try:
             return Topology.model_validate(rest)
         except ValidationError as invalid:
@@ -87,9 +104,8 @@ def _part(document: Document, errors: list[ErrorDetails]) -> Topology | None:
     return None
 
 
-def _without(value: Any, paths: Iterable[Path]) -> Any:
-    """The document's value without the keys that the paths lead to, or through where they end in a list."""
-    rest = deepcopy(value)
+def _remove(rest: Any, paths: Iterable[Path]) -> None:
+    """Take out the keys that the paths lead to, or through where they end in a list."""
     for path in paths:
         keys = path
         while keys and isinstance(keys[-1], int):
@@ -99,21 +115,24 @@ def _without(value: Any, paths: Iterable[Path]) -> Any:
             holder = holder.get(part, {}) if isinstance(holder, dict) else holder[part]
         if keys and isinstance(holder, dict):
             holder.pop(keys[-1], None)
-    return rest
 
 
 def _diagnostics(document: Document, errors: list[ErrorDetails]) -> Iterator[Diagnostic]:
-    by_path: dict[Path, ErrorDetails] = {}
+    by_path: dict[Path, list[ErrorDetails]] = {}
     for error in errors:
-        path = _path(document, error)
-        known = by_path.get(path)
-        # Of the branches of a union, the one that says more than "not a string".
-        if known is None or (known["type"] in _UNHELPFUL and error["type"] not in _UNHELPFUL):
-            by_path[path] = error
-    for path, error in by_path.items():
-        if error["type"] in _UNHELPFUL and any(other[: len(path)] == path != other for other in by_path):
-            continue
-        yield _diagnostic(document, path, error)
+        by_path.setdefault(_path(document, error), []).append(error)
+    # What contains another error was taken for one branch of a union, whose other branches only refuse it.
+    containing = {path[:length] for path in by_path for length in range(len(path))}
+    misspelt = {
+        (*path[:-1], field)
+        for path, (error, *_) in by_path.items()
+        if error["type"] == "extra_forbidden"
+        for field in _near(path[-1], _fields(path[:-1]))
+    }
+    for path, found in by_path.items():
+        missing = all(error["type"] == "missing" for error in found)
+        if path not in containing and not (missing and path in misspelt):
+            yield _diagnostic(document, path, found)
 
 
 def _path(document: Document, error: ErrorDetails) -> Path:
@@ -125,10 +144,14 @@ def _path(document: Document, error: ErrorDetails) -> Path:
     return path
 
 
-def _diagnostic(document: Document, path: Path, error: ErrorDetails) -> Diagnostic:
+def _diagnostic(document: Document, path: Path, errors: list[ErrorDetails]) -> Diagnostic:
+    """One diagnostic for a place, where each branch of a union may have an error."""
+    # The branch that says more than what type it wants.
+    error = next((each for each in errors if each["type"] not in _WANTED), errors[0])
     match error["type"]:
         case "extra_forbidden":
-            suggestion = suggest(path[-1], _fields(path[:-1])) or _known(_fields(path[:-1]))
+            fields = _fields(path[:-1])
+            suggestion = suggest(path[-1], fields) or _known(fields)
             return document.diagnostic(
                 "T101", path, at_key=True, detail=f'"{path[-1]}" is no key.', suggestion=suggestion
             )
@@ -136,16 +159,34 @@ def _diagnostic(document: Document, path: Path, error: ErrorDetails) -> Diagnost
             return document.diagnostic("T102", path, at_key=True, detail=f'"{path[-1]}" is missing.')
         case "literal_error" if path == ("version",):
             return document.diagnostic("T011", path, detail="It is not version 1.", suggestion="Write `version: 1`.")
-    value = "The value" if path in document.secret else f'"{error["input"]}"'
-    expected = str((error.get("ctx") or {}).get("expected", ""))
-    if expected:
+    detail, suggestion = _invalid(document, path, error["input"], errors, error)
+    return document.diagnostic("T103", path, detail=detail, suggestion=suggestion)
+
+
+def _invalid(
+    document: Document, path: Path, value: Any, errors: list[ErrorDetails], error: ErrorDetails
+) -> tuple[str, str]:
+    """What is wrong with a value and what to write: detail and suggestion."""
+    shown = _shown(document, path, value)
+    if error["type"] in _WANTED:
+        wanted = " or ".join(dict.fromkeys(_WANTED.get(each["type"], "") for each in errors))
+        plain = isinstance(value, bool | int | float) and "text" in wanted
+        return f"{shown} is not {wanted}.", "Put it in quotes." if plain else ""
+    if expected := str((error.get("ctx") or {}).get("expected", "")):
         choices = expected.replace(" or ", ", ").replace("'", "").split(", ")
-        detail = f"{value} is none of: {', '.join(choices)}."
-        return document.diagnostic("T103", path, detail=detail, suggestion=suggest(error["input"], choices))
-    message = error["msg"].removeprefix("Value error, ")
-    if path in document.secret:
-        message = "The value, which has a variable in it, does not have the right form"
-    return document.diagnostic("T103", path, detail=f"{message[:1].upper()}{message[1:]}.")
+        return f"{shown} is none of: {', '.join(choices)}.", suggest(value, choices)
+    message = error["msg"].removeprefix("Value error, ").replace(repr(value), shown)
+    if len(message) > _LONGEST:
+        message = f"{message[: _LONGEST // 2]}…{message[-_LONGEST // 2 :]}"
+    return f"{message[:1].upper()}{message[1:]}.", ""
+
+
+def _shown(document: Document, path: Path, value: Any) -> str:
+    if value is None and path not in document.secret:
+        return "An empty value"
+    if isinstance(value, list | dict):
+        return "A list" if isinstance(value, list) else "A mapping"
+    return document.quoted(str(value).lower() if isinstance(value, bool) else value, *path)
 
 
 def _fields(path: Path) -> list[str]:

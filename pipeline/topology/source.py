@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,8 @@ def read_source(path: str | Path) -> Source | Diagnostic:
             content = opened.read(MAX_BYTES + 1)
     except OSError as error:
         return Diagnostic("T001", file, detail=f"{error.strerror or type(error).__name__}.", suggestion=_advice(error))
+    except ValueError:
+        return Diagnostic("T001", file, detail="A file's name holds no NUL character.")
     if len(content) > MAX_BYTES:
         return Diagnostic("T002", file, detail="It has more than 10 MB.")
     return decode(content, file)
@@ -57,8 +60,9 @@ def decode(content: bytes, file: str) -> Source | Diagnostic:
     """The text of a file's bytes, or why they are none."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return Diagnostic("T003", file, detail="It is in UTF-16.", suggestion="Save it as UTF-8.")
+    content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         readable = Source.of(content.decode("utf-8", errors="replace"), file)
         line, column = readable.position(len(content[: error.start].decode("utf-8")))
@@ -76,6 +80,8 @@ def decode(content: bytes, file: str) -> Source | Diagnostic:
 def _advice(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "Make one with `pipeline init`, or name yours in PIPELINE_TOPOLOGY."
+    if isinstance(error, IsADirectoryError):
+        return "Name the file in it."
     if isinstance(error, PermissionError):
         return "Let this user read it."
     return ""
