@@ -11,6 +11,8 @@ from pipeline.topology.model import All, DeadLetter, Stage, Topology
 from pipeline.topology.shape import suggest
 
 _UNKNOWN = {"queue": "T104", "exchange": "T105", "message": "T106", "retry policy": "T107"}
+# Arguments of exchanges that are the name of something; the router looks them up.
+_NAMING = frozenset({"alternate-exchange", "hash-header"})
 _MOST_BYTES = 255
 _MOST_SUGGESTIONS = 50
 
@@ -32,6 +34,10 @@ def check_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     for name, stage in topology.stages.items():
         yield from _steps(name, stage, document)
     yield from _broker_names(topology, document)
+    for key, exchange in topology.exchanges.items():
+        for argument in _NAMING.intersection(exchange.arguments):
+            if not isinstance(exchange.arguments[argument], str):
+                yield document.diagnostic("T103", ("exchanges", key, "arguments", argument), detail="It is no name.")
     for path, routing_key in _routing_keys(topology):
         if len(routing_key.encode()) > _MOST_BYTES:
             yield document.diagnostic("T109", path, detail="A routing key takes at most 255 bytes.")

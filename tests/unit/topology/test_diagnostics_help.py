@@ -188,6 +188,13 @@ def test_value_of_the_wrong_shape_gets_one_finding_that_helps(
     assert text in f"{diagnostics[0].detail} {diagnostics[0].suggestion}"
 
 
+@pytest.mark.parametrize("argument", ["alternate-exchange", "hash-header"])
+def test_argument_that_names_something_is_text(lint: Lint, base: str, argument: str) -> None:
+    text = base.replace("{type: topic}", f"{{type: x-consistent-hash, arguments: {{{argument}: [a]}}}}")
+    _, diagnostics = lint(text)
+    assert [(each.code, each.path) for each in diagnostics] == [("T103", f"exchanges.events.arguments.{argument}")]
+
+
 def test_long_values_are_cut(lint: Lint, base: str) -> None:
     for old, new in (
         ("{type: topic}", "{type: %s}"),
