@@ -71,7 +71,7 @@ class Plane:
             return self.hub.connections
 
     async def _announce(self) -> None:
-        while True:
+        while not self.readiness.draining:
             await self.count_connections()
             await asyncio.sleep(_ANNOUNCE_S)
 

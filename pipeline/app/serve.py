@@ -103,6 +103,7 @@ async def serve(
     loop.add_signal_handler(signal.SIGTERM, serving.stop)
     loop.add_signal_handler(signal.SIGINT, serving.interrupt)
     roots = loaded.settings.library_roots or tuple(folders)
+    failure: PipelineError | None = None
     try:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engines.state.close)
@@ -134,7 +135,10 @@ async def serve(
                 for runner in runners:
                     await runner.stop()
     except* PipelineError as errors:
-        raise first_of(errors) from None
+        failure = first_of(errors)
+    if failure is not None:
+        # Raised here, since what is raised in an `except*` comes out as a group again.
+        raise failure
     return ExitCode.INTERRUPTED if serving.interrupted else ExitCode.DONE
 
 

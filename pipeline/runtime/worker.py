@@ -31,6 +31,8 @@ from pipeline.stage import Cancel, Completed, Emit
 from pipeline.state.port import StateStore
 from pipeline.topology.model import Stage, Topology
 
+_CANCELLED_AGAIN_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
@@ -236,9 +238,12 @@ def _check_track(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) 
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancel until all have ended: a cancellation can be swallowed by what a task waits for."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCELLED_AGAIN_S)
 
 
 def _first(errors: BaseExceptionGroup[PipelineError]) -> PipelineError:

@@ -11,7 +11,7 @@ from typing import IO
 
 import structlog
 from fakeredis import FakeServer
-from fakeredis.aioredis import FakeRedis
+from fakeredis.aioredis import FakeAsyncRedisConnection, FakeRedis
 from redis.asyncio import Redis
 
 from pipeline.errors import PipelineError
@@ -113,7 +113,8 @@ class EmbeddedStore(Store):
         self._changes.loaded(entries)
 
     async def _save_regularly(self, path: Path) -> None:
-        while True:
+        # Ends also if the cancellation of `close` is swallowed below, which Python 3.11 and fakeredis together can do.
+        while self._saver is not None:
             await asyncio.sleep(self._save_every_s)
             if self._changes:
                 await self._save(path)
@@ -145,10 +146,26 @@ class EmbeddedStore(Store):
     def _client(self, *, decode: bool = True) -> Redis:
         return FakeRedis(
             server=self._server,
+            connection_class=_Connection,
             decode_responses=decode,
             encoding_errors="surrogatepass" if decode else "strict",
             protocol=2,
         )
+
+
+class _Connection(FakeAsyncRedisConnection):
+    """One that can be cancelled: fakeredis waits by asyncio.wait_for, which in Python 3.11 swallows a cancellation
+    that meets an answer. Source: python/cpython#86296, mended in 3.12.
+    """
+
+    async def can_read(self, timeout: float | None = 0) -> bool:
+        if not timeout:
+            return bool(await super().can_read(timeout))
+        try:
+            async with asyncio.timeout(timeout):
+                return bool(await super().can_read(None))
+        except TimeoutError:
+            return False
 
 
 def _locked(path: Path) -> IO[str]:

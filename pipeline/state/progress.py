@@ -75,7 +75,7 @@ class RedisProgress:
                 asked = False
                 while not self._link.closed:
                     message = await subscription.get_message(timeout=self._link.silence_s)
-                    # Python 3.11's asyncio.wait_for, which fakeredis uses, swallows a cancellation as a message comes.
+                    # A cancellation that meets a message can be swallowed below, by Python 3.11 and fakeredis together.
                     if (task := asyncio.current_task()) is not None and task.cancelling():
                         raise asyncio.CancelledError
                     if message is None:
