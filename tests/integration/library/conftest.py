@@ -36,7 +36,7 @@ class Watching:
         self.events: list[dict[str, Any]] = []
         self.emits: list[Emit] = []
         chosen = {name: value for name, value in {"read": read, "observe": observe}.items() if value is not None}
-        settings = {"settle": 0.2, "pairing": 0.4, "root_check": 0.1, **options}
+        settings = {"settle": 0.2, "pairing": 1.0, "root_check": 0.1, **options}
         self._watcher = Watcher(roots, WatchOptions.read(settings), self.log, **chosen)
         self._task = asyncio.create_task(self._run())
 

@@ -361,7 +361,7 @@ async def test_chain_of_renamings_moves_each_file_to_its_place(
 ) -> None:
     for number in range(1, 5):
         (music / f"{number}.mp3").write_bytes(str(number).encode())
-    watching = start_watching()
+    watching = start_watching(pairing=30.0)
     await watching.until(lambda: len(watching.events) == 4)
     for number in range(4, 0, -1):
         (music / f"{number}.mp3").rename(music / f"{number + 1}.mp3")
