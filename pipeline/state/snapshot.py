@@ -46,12 +46,12 @@ def read_snapshot(path: Path) -> list[Entry]:
     Raises: Damaged; OSError; PipelineError if a later version of the program wrote it.
     """
     try:
-        lines = path.read_text("ascii").splitlines()
+        lines = path.read_bytes().decode("ascii").removesuffix("\n").split("\n")
     except FileNotFoundError:
         return []
     except UnicodeDecodeError as error:
         raise Damaged("it is not text") from error
-    if not lines:
+    if lines == [""]:
         raise Damaged("it is empty")
     header = _object(lines[0])
     if header.get("format") != _FORMAT:
