@@ -96,7 +96,8 @@ class Relay:
     async def _check(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._check_due.wait(), _CHECK_S)
+                async with asyncio.timeout(_CHECK_S):
+                    await self._check_due.wait()
             self._check_due.clear()
             interrupted, self._interrupted = self._interrupted, False
             try:

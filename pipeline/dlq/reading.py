@@ -62,7 +62,8 @@ async def _next(broker: Broker, queue: str, arrived: asyncio.Queue[Delivery | No
     empty_before = False
     while asyncio.get_running_loop().time() < deadline:
         try:
-            delivery = await asyncio.wait_for(arrived.get(), _QUIET_S)
+            async with asyncio.timeout(_QUIET_S):
+                delivery = await arrived.get()
         except TimeoutError:
             # Twice: at the first time the last delivery may be on its way.
             empty = await declared_depth(broker, queue) == 0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
@@ -113,8 +114,7 @@ class EmbeddedStore(Store):
         self._changes.loaded(entries)
 
     async def _save_regularly(self, path: Path) -> None:
-        # Ends also if the cancellation of `close` is swallowed below, which Python 3.11 and fakeredis together can do.
-        while self._saver is not None:
+        while True:
             await asyncio.sleep(self._save_every_s)
             if self._changes:
                 await self._save(path)
@@ -126,7 +126,8 @@ class EmbeddedStore(Store):
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
-                await writing
+                with contextlib.suppress(*FAILURES):  # `close` saves once more, and reports it
+                    await writing
                 raise
         except FAILURES as error:
             reason = str(error) or type(error).__name__
@@ -147,6 +148,7 @@ class EmbeddedStore(Store):
         return FakeRedis(
             server=self._server,
             connection_class=_Connection,
+            socket_timeout=None,
             decode_responses=decode,
             encoding_errors="surrogatepass" if decode else "strict",
             protocol=2,
@@ -154,9 +156,14 @@ class EmbeddedStore(Store):
 
 
 class _Connection(FakeAsyncRedisConnection):
-    """One that can be cancelled: fakeredis waits by asyncio.wait_for, which in Python 3.11 swallows a cancellation
-    that meets an answer. Source: python/cpython#86296, mended in 3.12.
+    """One that can be cancelled: fakeredis waits by asyncio.wait_for, and so does redis-py as it sends with a
+    `socket_timeout`, which in Python 3.11 swallows a cancellation that meets an answer.
+    Source: python/cpython#86296, mended in 3.12.
     """
+
+    async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
+        await asyncio.sleep(0)  # nothing else here waits: many commands in a row would keep all others from running
+        await super().send_packed_command(command, check_health)
 
     async def can_read(self, timeout: float | None = 0) -> bool:
         if not timeout:

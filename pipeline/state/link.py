@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib import resources
 from typing import Any
 
@@ -67,24 +67,27 @@ class Link:
     async def read(self, script: str, keys: Sequence[str], args: Iterable[str | int]) -> Any:
         """Run a script that changes nothing."""
         try:
-            return await self._scripts[script](keys, args)
+            with _cancellable():
+                return await self._scripts[script](keys, args)
         except FAILURES as error:
             raise self.unavailable(error) from error
 
     async def ask(self, *command: str | int) -> Any:
         """One command that changes nothing."""
         try:
-            return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
+            with _cancellable():
+                return await self.client.execute_command(*command)  # type: ignore[no-untyped-call]
         except FAILURES as error:
             raise self.unavailable(error) from error
 
     async def ask_many(self, commands: Iterable[Command]) -> list[Any]:
         """Several such commands in one round trip."""
         try:
-            async with self.client.pipeline(transaction=False) as pipe:
-                for command in commands:
-                    pipe.execute_command(*command)
-                return list(await pipe.execute())
+            with _cancellable():
+                async with self.client.pipeline(transaction=False) as pipe:
+                    for command in commands:
+                        pipe.execute_command(*command)
+                    return list(await pipe.execute())
         except FAILURES as error:
             raise self.unavailable(error) from error
 
@@ -101,3 +104,19 @@ class Link:
         for client in (self.client, self._listener):
             await client.aclose()
             await client.connection_pool.disconnect()
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """A cancellation that comes meanwhile ends the task.
+
+    redis-py sends with asyncio.wait_for, and before Python 3.12 that swallows a cancellation as it ends: a loop that
+    was told to stop would go on, and whoever waits for its end would wait forever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -70,3 +72,25 @@ async def test_close_is_idempotent(engine: Any) -> None:
     await store.connect()
     await store.close()
     await store.close()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda store: store.ping(),
+        lambda store: store.documents.put("recording", "id", {"a": 1}),
+        lambda store: store.documents.page("recording"),
+    ],
+    ids=["command", "script", "pipeline"],
+)
+async def test_whatever_is_cancelled_at_any_turn_of_the_loop_ends_as_cancelled(
+    store: Store, use: Callable[[Store], Coroutine[Any, Any, object]]
+) -> None:
+    await use(store)
+    for turns in range(20):
+        task = asyncio.create_task(use(store))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if task.cancel():
+            await asyncio.wait([task])
+            assert task.cancelled(), f"cancelled after {turns} turns"

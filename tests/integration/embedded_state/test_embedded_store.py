@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -164,6 +165,34 @@ async def test_failed_save_is_reported_and_tried_again(tmp_path: Path) -> None:
     assert {each["event"] for each in logs} == {"state not saved"}
     async with opened(folder) as store:
         assert await store.documents.get("recording", "one") == {"a": 1}
+
+
+async def test_store_closes_at_whatever_turn_of_a_save(tmp_path: Path) -> None:
+    for turns in range(30):
+        store = EmbeddedStore(tmp_path, save_every_s=0)
+        await store.connect()
+        await store.documents.put("recording", "one", {"turns": turns})
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await store.close()
+
+
+async def test_store_closes_while_a_save_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, fail = threading.Event(), threading.Event()
+
+    def full_disk(path: Path, lines: list[str]) -> None:
+        begun.set()
+        fail.wait(20)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipeline.state.embedded.write_snapshot", full_disk)
+    with structlog.testing.capture_logs() as logs:
+        async with opened(tmp_path, save_every_s=0) as store:
+            await store.documents.put("recording", "one", {})
+            await until(begun.is_set)
+            asyncio.get_running_loop().call_soon(fail.set)
+    assert [each["event"] for each in logs] == ["state not saved"]
 
 
 async def test_many_writes_during_a_save_leave_a_snapshot_of_one_moment(tmp_path: Path) -> None:
