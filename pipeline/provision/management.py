@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import html
 import json
 import ssl
@@ -18,6 +19,10 @@ from pipeline.settings import without_credentials
 
 _CONCURRENCY = 8
 _CHECK_URL = "Check RABBITMQ_MANAGEMENT_URL (the management plugin listens on port 15672 unless configured otherwise)"
+
+
+# Reading the system's certificates takes longer than most requests.
+_trusted = functools.cache(ssl.create_default_context)
 
 
 class Denied(PipelineError):
@@ -64,7 +69,7 @@ class ManagementClient:
             auth=httpx.BasicAuth(user, password),
             # The broker is spoken to directly, as over AMQP; a proxy meant for the web would only be in the way.
             trust_env=False,
-            verify=ssl.create_default_context(),
+            verify=_trusted(),
             timeout=httpx.Timeout(timeout_s, connect=min(5.0, timeout_s), pool=None),
             limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
         )

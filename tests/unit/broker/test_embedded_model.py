@@ -291,7 +291,7 @@ def test_settling_twice_is_an_error() -> None:
         delivery.reject()
 
 
-def test_a_hundred_thousand_messages_share_one_timer() -> None:
+def test_ten_thousand_messages_share_one_timer() -> None:
     clock = ManualClock()
     timers = 0
     original = clock.call_at
@@ -306,9 +306,9 @@ def test_a_hundred_thousand_messages_share_one_timer() -> None:
         Definitions(queues=(QueueDefinition("work"),), policies=(queue_policy("work", message_ttl=DAY * 1000),)), clock
     )
     message = Message(b"x" * 500)
-    for _ in range(100_000):
+    for _ in range(10_000):
         model.publish("", "work", message)
-    assert model.depth("work").messages == 100_000
+    assert model.depth("work").messages == 10_000
     assert timers == 1
     clock.advance(DAY)
     assert model.depth("work").messages == 0

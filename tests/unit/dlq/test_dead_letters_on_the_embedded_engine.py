@@ -242,7 +242,10 @@ async def test_a_reader_that_is_cancelled_half_way_leaves_everything(broker: Emb
     assert await _ids(broker, "work.dlq") == list("abc")
 
 
-async def test_reading_ends_when_somebody_else_takes_the_rest(broker: EmbeddedBroker) -> None:
+async def test_reading_ends_when_somebody_else_takes_the_rest(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.dlq.reading._QUIET_S", 0.02)
     await _bury(broker, *"abc")
     real_depth = broker.depth
     told = []

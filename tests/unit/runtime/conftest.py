@@ -205,6 +205,13 @@ class Rig:
         return [json.loads(event.frame)["data"] for event in events]
 
 
+@pytest.fixture(autouse=True)
+def _tries_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the delays are has a test of its own; here only that it is tried again matters."""
+    for module in ("availability", "cancellations", "sources", "subscription"):
+        monkeypatch.setattr(f"pipeline.runtime.{module}.backoff_delay", lambda attempt: 0.01)
+
+
 @pytest.fixture
 async def rig(state: StateStore) -> AsyncIterator[Rig]:
     rig = Rig(state)
