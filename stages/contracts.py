@@ -91,20 +91,68 @@ class AnalysisRequest(Body):
     correlation_id: Token | None = None
 
 
+class Answer(Body):
+    """What all answers carry beside the document's fields.
+
+    `error` and `error_code` are null where it succeeded; `job_id` is what the request was followed by.
+    """
+
+    success: bool
+    error: str | None = None
+    error_code: str | None = None
+    job_id: Token | None = None
+    correlation_id: Token | None = None
+
+
+class TimedAnswer(Answer):
+    """An answer with an identity and times in milliseconds: at work, and from the request to the work's start."""
+
+    message_id: Token
+    timestamp: AwareDatetime
+    original_message_id: Token | None = None
+    processing_time_ms: float = Field(ge=0)
+    queue_time_ms: float = Field(ge=0)
+
+
 class MetadataExtractionRequest(Body):
-    """`metadata.extract`."""
+    """`metadata.extract`. Without a `job_id` it is followed by its AMQP message id."""
 
     recording_id: Token
     extraction_types: list[Literal["id3_tags", "audio_analysis"]] = ["id3_tags", "audio_analysis"]
     correlation_id: Token | None = None
+    job_id: Token | None = Field(default=None, exclude_if=_is_absent)
+
+
+class MetadataExtractionComplete(TimedAnswer):
+    """`metadata.extract.complete`."""
+
+    message_type: Literal["metadata_extraction_complete"] = "metadata_extraction_complete"
+    recording_id: Token
+    id3_tags: dict[str, Any] | None = None
+    audio_analysis: dict[str, Any] | None = None
+    cover: dict[str, Any] | None = None
+    warnings: list[str] = Field(default_factory=list)
 
 
 class TracklistGenerationRequest(Body):
-    """`tracklist.generate`."""
+    """`tracklist.generate`. Without a `job_id` it is followed by its AMQP message id."""
 
     recording_id: Token
     source_hint: Literal["auto", "embedded", "sidecar", "audio"] = "auto"
     correlation_id: Token | None = None
+    job_id: Token | None = Field(default=None, exclude_if=_is_absent)
+
+
+class TracklistGenerationComplete(TimedAnswer):
+    """`tracklist.generate.complete`. `tracks` are the entries as they are stored, starts in seconds."""
+
+    message_type: Literal["tracklist_generation_complete"] = "tracklist_generation_complete"
+    recording_id: Token
+    tracklist_id: Token | None = None
+    source: str | None = None
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    track_count: int | None = Field(default=None, ge=0)
+    tracks: list[dict[str, Any]] | None = None
 
 
 class AnalysisCancellation(Body):
@@ -143,27 +191,29 @@ class CueGenerationRequest(CueMessage):
 
 
 class ValidationReport(Body):
+    """Each finding has a stable `code`, a `message`, and the `track` and `line` where there is one."""
+
     is_valid: bool
     errors: list[Any] = Field(default_factory=list)
+    warnings: list[Any] = Field(default_factory=list)
 
 
-class CueGenerationComplete(Body):
-    """`cue.generation.complete`."""
+class WrittenSheet(Body):
+    """A sheet that was written, or would have been."""
 
-    message_id: Token
-    message_type: Literal["cue_generation_complete"] = "cue_generation_complete"
-    timestamp: AwareDatetime
-    original_message_id: Token
-    job_id: Token
-    tracklist_id: Token
-    success: bool
     cue_file_id: Token | None = None
     file_path: FilePath | None = None
     file_size: int | None = Field(default=None, ge=0)
     checksum: str | None = None
     validation_report: ValidationReport | None = None
-    processing_time_ms: float = Field(ge=0)
-    queue_time_ms: float = Field(ge=0)
+
+
+class CueGenerationComplete(TimedAnswer, WrittenSheet):
+    """`cue.generation.complete`."""
+
+    message_type: Literal["cue_generation_complete"] = "cue_generation_complete"
+    tracklist_id: Token
+    format: Token | None = None
 
 
 class BatchCueGenerationRequest(CueMessage):
@@ -178,6 +228,24 @@ class BatchCueGenerationRequest(CueMessage):
     requested_by: str | None = None
 
 
+class FormatResult(WrittenSheet):
+    """What became of one format of a batch."""
+
+    format: Token
+    success: bool
+    error: str | None = None
+    error_code: str | None = None
+
+
+class BatchCueGenerationComplete(TimedAnswer):
+    """`cue.generation.batch.complete`: successful only where every format was."""
+
+    message_type: Literal["batch_cue_generation_complete"] = "batch_cue_generation_complete"
+    batch_job_id: Token
+    tracklist_id: Token
+    results: list[FormatResult]
+
+
 class CueValidationRequest(CueMessage):
     """`cue.validation`."""
 
@@ -187,6 +255,15 @@ class CueValidationRequest(CueMessage):
     validation_options: dict[str, Any] = Field(default_factory=dict)
     validation_job_id: Token
     requested_by: str | None = None
+
+
+class CueValidationComplete(TimedAnswer):
+    """`cue.validation.complete`: successful where the sheet could be looked at, whatever was found in it."""
+
+    message_type: Literal["cue_validation_complete"] = "cue_validation_complete"
+    validation_job_id: Token
+    cue_file_id: Token
+    validation_report: ValidationReport | None = None
 
 
 class CueConversionRequest(CueMessage):
@@ -199,6 +276,16 @@ class CueConversionRequest(CueMessage):
     conversion_options: dict[str, Any] = Field(default_factory=dict)
     conversion_job_id: Token
     requested_by: str | None = None
+
+
+class CueConversionComplete(TimedAnswer, WrittenSheet):
+    """`cue.conversion.complete`. A loss has a `field`, the `track` where it is one's, and a `reason`."""
+
+    message_type: Literal["cue_conversion_complete"] = "cue_conversion_complete"
+    conversion_job_id: Token
+    source_cue_file_id: Token
+    target_format: Token
+    losses: list[dict[str, Any]] = Field(default_factory=list)
 
 
 # Renaming: on the exchange that RABBITMQ_EXCHANGE names.
@@ -216,16 +303,16 @@ class RenameRequest(Body):
     suggested_name: str = Field(min_length=1, max_length=1024)
     options: RenameOptions = RenameOptions()
     correlation_id: Token | None = None
+    job_id: Token | None = Field(default=None, exclude_if=_is_absent)
 
 
-class RenameResponse(Body):
-    """`rename.response`."""
+class RenameResponse(Answer):
+    """`rename.response`. Feedback on it refers to `rename_id`."""
 
     original_path: FilePath
     new_path: FilePath | None = None
-    success: bool
-    error: str | None = None
-    correlation_id: Token | None = None
+    rename_id: Token | None = None
+    backup_path: FilePath | None = None
 
 
 class PatternOptions(Body):
@@ -239,6 +326,19 @@ class PatternAnalysisRequest(Body):
     file_paths: list[FilePath] = Field(min_length=1, max_length=10_000)
     options: PatternOptions = PatternOptions()
     correlation_id: Token | None = None
+    job_id: Token | None = Field(default=None, exclude_if=_is_absent)
+
+
+class PatternAnalysisResponse(Answer):
+    """`rename.pattern.response`.
+
+    A pattern has its text (`{artist} - {title}`), a count, a score and examples; a suggestion its file_path,
+    suggested_name, a confidence from 0 to 1 and a reason; `unmatched` are the paths that fit no pattern.
+    """
+
+    patterns: list[dict[str, Any]] = Field(default_factory=list)
+    unmatched: list[FilePath] = Field(default_factory=list)
+    suggestions: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class RenameFeedback(Body):

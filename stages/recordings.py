@@ -6,6 +6,7 @@ import os
 from typing import Any
 from uuid import uuid4
 
+from pipeline.errors import ErrorCode, Permanent
 from pipeline.stage import Documents
 from stages.sighting import Sighting
 
@@ -29,6 +30,13 @@ class Recordings:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
+
+    async def known(self, recording_id: str) -> Recording:
+        """The recording, deleted or not. Raises Permanent, UNKNOWN_RECORDING."""
+        recording = await self._documents.get(KIND, recording_id)
+        if recording is None:
+            raise Permanent("No recording has this id", ErrorCode.UNKNOWN_RECORDING)
+        return recording
 
     async def at(self, path: str) -> Recording | None:
         """The recording whose path this is, deleted or not."""
