@@ -32,6 +32,10 @@ class Documents(Protocol):
         """The document, or None."""
         ...
 
+    async def get_many(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        """The documents in the order of the ids, None where there is none; one round trip."""
+        ...
+
     async def put(
         self,
         kind: str,

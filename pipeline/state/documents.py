@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pipeline.errors import ErrorCode, Permanent
@@ -28,6 +28,12 @@ class RedisDocuments:
     async def get(self, kind: str, id: str) -> dict[str, Any] | None:
         text = await self._link.ask("HGET", self._document(kind, id), "json")
         return _decoded(text) if text else None
+
+    async def get_many(self, kind: str, ids: Sequence[str]) -> list[dict[str, Any] | None]:
+        if not ids:
+            return []
+        texts = await self._link.ask_many(("HGET", self._document(kind, each), "json") for each in ids)
+        return [_decoded(text) if text else None for text in texts]
 
     async def put(
         self,

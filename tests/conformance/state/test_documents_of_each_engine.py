@@ -35,6 +35,13 @@ async def test_unknown_document_is_none(store: Store) -> None:
     assert await store.documents.get("other", "id") is None
 
 
+async def test_many_documents_come_in_the_order_asked_for(store: Store) -> None:
+    await store.documents.put("recording", "a", {"n": 1})
+    await store.documents.put("recording", "b", {"n": 2})
+    assert await store.documents.get_many("recording", ["b", "other", "a", "b"]) == [{"n": 2}, None, {"n": 1}, {"n": 2}]
+    assert await store.documents.get_many("recording", []) == []
+
+
 async def test_put_twice_is_the_same_as_once(store: Store) -> None:
     for _ in range(2):
         await store.documents.put("recording", "id", {"a": 1}, unique={"path": "/a"}, index={"hash": "h"})
