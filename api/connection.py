@@ -174,7 +174,7 @@ class Connection:
         return size >= HIGH_WATER_BYTES
 
     def _keep_event(self, live: Live) -> None:
-        recording_id = live.event.recording_id
+        recording_id = live.event.key
         replaced = self._pending.pop(recording_id, None)
         if replaced is not None:
             self._pending_bytes -= len(replaced.wire)

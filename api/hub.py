@@ -147,14 +147,15 @@ class Hub:
         self._flush_handle = None
         due: dict[Connection, list[Live]] = {}
         for event in batch:
-            followers = self._followers.get(event.recording_id)
-            if not followers and not self._everything:
+            followers = self._followers.get(event.key)
+            everything = () if event.is_job else self._everything  # a job is followed by its own id
+            if not followers and not everything:
                 continue
             live = Live(event, Frame(event.frame))
             for connection, subscription in (followers or {}).items():
                 if subscription.admit(live):
                     due.setdefault(connection, []).append(live)
-            for connection in self._everything:
+            for connection in everything:
                 if not followers or connection not in followers:
                     due.setdefault(connection, []).append(live)
         for connection, events in due.items():

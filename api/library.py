@@ -67,13 +67,15 @@ class Library:
 
     def observe(self, event: Event) -> None:
         """Take in an event of the relay."""
+        if event.is_job:
+            return
         if self._refreshing.locked():
-            self._arrived[event.recording_id] = event
-        row = self._rows.get(event.recording_id)
+            self._arrived[event.key] = event
+        row = self._rows.get(event.key)
         if row is not None:
             row.event = event
         elif self._scanned != float("-inf"):
-            self._rows[event.recording_id] = self._row({}, event, self._next_rank())
+            self._rows[event.key] = self._row({}, event, self._next_rank())
         if event.status in (Status.COMPLETED, Status.FAILED):
             self._finished.append(self._monotonic())
             self._forget_old_rates()

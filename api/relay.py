@@ -113,9 +113,9 @@ class Relay:
                 )
 
     async def _accept(self, event: Event) -> None:
-        known = self._known(event.recording_id, event.epoch)
+        known = self._known(event.key, event.epoch)
         if known is not None and event.sequence > known + 1:
-            await self._fill(event.recording_id, known)
+            await self._fill(event.key, known)
         self._pass_on(event)
 
     async def _catch_up(self) -> None:
@@ -127,12 +127,12 @@ class Relay:
             for event in await self._progress.snapshots(chunk):
                 if event is None:
                     continue
-                seen = before[event.recording_id]
+                seen = before[event.key]
                 if seen is not None and seen.epoch == event.epoch and event.sequence < seen.sequence:
-                    self._rewind(event.recording_id)
-                known = self._known(event.recording_id, event.epoch)
+                    self._rewind(event.key)
+                known = self._known(event.key, event.epoch)
                 if known is not None and event.sequence > known:
-                    await self._fill(event.recording_id, known)
+                    await self._fill(event.key, known)
                 self._pass_on(event)
 
     def _known(self, recording_id: str, epoch: str) -> int | None:
@@ -153,11 +153,11 @@ class Relay:
         self._hub.rewind(recording_id)
 
     def _pass_on(self, event: Event) -> None:
-        seen = self._seen.get(event.recording_id)
+        seen = self._seen.get(event.key)
         if seen is not None and seen.epoch == event.epoch and event.sequence <= seen.sequence:
             return
-        _put(self._seen, event.recording_id, event)
-        self._shown.pop(event.recording_id, None)
+        _put(self._seen, event.key, event)
+        self._shown.pop(event.key, None)
         self._hub.publish(event)
         for observe in self._observers:
             observe(event)

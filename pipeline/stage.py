@@ -69,13 +69,14 @@ class StageContext(Protocol):
     """What a step may ask for beside its input.
 
     In a process pool `state`, `ended` and `track` are not there: the state store stays with the worker.
-    `options` are the stage's own, from the topology.
+    `options` are the stage's own, from the topology; `data_dir` is where files are generated, outside the library.
     """
 
     envelope: Envelope
     log: Logger
     state: Documents
     roots: Sequence[Path]
+    data_dir: Path
     options: Mapping[str, Any]
 
     @property
@@ -95,7 +96,7 @@ class StageContext(Protocol):
         ...
 
     def track(self, recording_id: str) -> None:
-        """Say which recording this delivery is about, where the message itself does not carry its id."""
+        """Say which recording this delivery, or its job, is about, where the message itself does not carry its id."""
         ...
 
 
@@ -144,6 +145,25 @@ class Completed:
     type: str
     results: Mapping[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """How a message has failed for good, for the stage's `on_failure`.
+
+    Attributes:
+        reason: one short sentence for people.
+        error_code: one of `pipeline.errors.ErrorCode`.
+        attempt: the number of the last one.
+        elapsed_ms: how long that took.
+        details: what the step said beside the reason.
+    """
+
+    reason: str
+    error_code: str
+    attempt: int
+    elapsed_ms: float
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,10 @@ def _is_absent(value: object) -> bool:
     return value is None
 
 
+def _is_empty(value: list[Any]) -> bool:
+    return not value
+
+
 class Body(BaseModel):
     """Base of all bodies: fields the document does not name are allowed and kept."""
 
@@ -195,7 +199,7 @@ class ValidationReport(Body):
 
     is_valid: bool
     errors: list[Any] = Field(default_factory=list)
-    warnings: list[Any] = Field(default_factory=list)
+    warnings: list[Any] = Field(default_factory=list, exclude_if=_is_empty)
 
 
 class WrittenSheet(Body):

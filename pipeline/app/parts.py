@@ -30,8 +30,10 @@ from pipeline.runtime.worker import Worker, WorkerOptions
 def make_worker(loaded: Loaded, engines: Engines, roots: Sequence[Path], stages: Collection[str] | None) -> Worker:
     """The stages of the topology, or some of them. Raises PipelineError for steps that do not fit together."""
     settings = loaded.settings
+    settings.pipeline_data_dir.mkdir(parents=True, exist_ok=True)
     options = WorkerOptions(
         roots=tuple(roots),
+        data_dir=settings.pipeline_data_dir,
         path=str(loaded.folder),
         processes=settings.pipeline_processes or os.cpu_count() or 1,
         log_level=settings.pipeline_log_level,

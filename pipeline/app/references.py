@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.topology.model import All, Topology
+from pipeline.topology.model import Topology
 from pipeline.topology.shape import suggest
 from pipeline.topology.values import Reference, parse_reference
 
@@ -62,18 +62,10 @@ def references(topology: Topology) -> Iterator[tuple[tuple[str | int, ...], Refe
     for name, source in topology.sources.items():
         yield ("sources", name, "run"), source.run
     for name, stage in topology.stages.items():
-        for index, step in enumerate(stage.run):
-            path: tuple[str | int, ...] = ("stages", name, "run", index)
-            steps = {path: step} if isinstance(step, str) else dict(_inner(path, step))
-            for place, each in steps.items():
-                # A step without any module has a diagnostic of its own.
-                if ":" in each or stage.module:
-                    yield place, parse_reference(each if ":" in each else f"{stage.module}:{each}")
-
-
-def _inner(path: tuple[str | int, ...], group: All) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for index, step in enumerate(group.all):
-        yield (*path, "all", index), step
+        for place, each in stage.functions():
+            # A step without any module has a diagnostic of its own.
+            if ":" in each or stage.module:
+                yield ("stages", name, *place), parse_reference(each if ":" in each else f"{stage.module}:{each}")
 
 
 def broken_references(topology: Topology) -> Iterator[BrokenReference]:

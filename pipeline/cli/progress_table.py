@@ -82,9 +82,11 @@ class ProgressTable:
 
     async def apply(self, event: Event) -> None:
         """Take one event in."""
-        row = self._rows.get(event.recording_id)
+        if event.is_job:
+            return
+        row = self._rows.get(event.key)
         if row is None:
-            row = self._rows[event.recording_id] = Row(await self._name(event.recording_id))
+            row = self._rows[event.key] = Row(await self._name(event.key))
         row.status = event.status
         row.data = json.loads(event.frame)["data"]
         row.progress = float(row.data.get("progress", 1.0 if event.status.terminal else row.progress))

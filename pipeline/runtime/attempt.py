@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -13,7 +14,9 @@ from pydantic import BaseModel
 from pipeline.broker.port import Delivery
 from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope
 from pipeline.runtime.hold import Hold
+from pipeline.runtime.subject import Subject, subject_of
 from pipeline.runtime.work import Work
+from pipeline.topology.model import Stage
 
 
 class Outcome(StrEnum):
@@ -45,6 +48,10 @@ class Attempt:
     work: Work | None = None
     message_id: str | None = None
     claimed: bool = False
+    started: float = field(default_factory=time.perf_counter)
+
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.started
 
     def identify(self, body: BaseModel) -> None:
         own = getattr(body, "message_id", None)
@@ -57,6 +64,10 @@ class Attempt:
         headers = self.envelope.headers
         again = headers.get(REPLAYED_AT) or headers.get(FAILED_AT)
         return f"{message_id}@{again}" if again else message_id
+
+    def subject(self, stage: Stage) -> Subject | None:
+        """What the progress of the delivery is about, if the stage shows any."""
+        return subject_of(stage, self.field, self.message_id or self.envelope.message_id or self.owner)
 
     def field(self, name: str) -> str | None:
         """A text field of the body, of an invalid one too where it can be read: to say which recording failed."""

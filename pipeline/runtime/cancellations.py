@@ -36,8 +36,8 @@ class Cancellations:
             try:
                 async for event in self._progress.events(opened=listening.set):
                     attempt = 0
-                    if event.status is Status.CANCELLED and event.recording_id in self._works:
-                        await self._stop_cancelled(event.recording_id)
+                    if event.status is Status.CANCELLED and event.key in self._works:
+                        await self._stop_cancelled(event.key)
             except StateUnavailable:
                 pass
             finally:

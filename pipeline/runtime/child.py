@@ -17,15 +17,12 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from pipeline.messages.message import Envelope
 from pipeline.runtime.compose import References, Steps, compose, import_reference
 from pipeline.runtime.failure import Failure, failure_of
-from pipeline.runtime.work import ProcessContext
+from pipeline.runtime.work import ProcessContext, Surroundings
 from pipeline.telemetry import configure_logging
 
 HEADER = struct.Struct("!cI")
@@ -41,22 +38,29 @@ class Configuration:
 
     Attributes:
         path: goes first on sys.path.
-        stages: the steps of each stage that runs in the pool, and its options.
+        runs: the steps of each stage that runs in the pool, or of its process group at that place.
+        surroundings: of each stage.
     """
 
     path: str | None
-    stages: Mapping[str, tuple[References, Mapping[str, Any]]]
-    roots: tuple[Path, ...]
+    runs: Mapping[tuple[str, int | None], References]
+    surroundings: Mapping[str, Surroundings]
     log_level: str
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One delivery."""
+    """One delivery, or what a process group is given of it.
+
+    Attributes:
+        group: the process group's place in the run; None for the whole stage.
+        value: the message's body, or what the step before the group gave.
+    """
 
     stage: str
+    group: int | None
     envelope: Envelope
-    body: BaseModel
+    value: Any
 
 
 class _Channel:
@@ -99,21 +103,22 @@ def main(descriptor: int) -> None:
         if configuration.path is not None:
             sys.path.insert(0, configuration.path)
         configure_logging(configuration.log_level)
-        stages = {name: compose(name, run, import_reference) for name, (run, _) in configuration.stages.items()}
+        runs = {place: compose(place[0], run, import_reference) for place, run in configuration.runs.items()}
         channel.send(READY, b"")
         while True:
-            channel.send(ANSWER, _answer(pickle.loads(channel.receive()), stages, configuration, channel))
+            channel.send(ANSWER, _answer(pickle.loads(channel.receive()), runs, configuration, channel))
     except (EOFError, ConnectionError):
         return
 
 
-def _answer(task: Task, stages: Mapping[str, Steps], configuration: Configuration, channel: _Channel) -> bytes:
+def _answer(
+    task: Task, runs: Mapping[tuple[str, int | None], Steps], configuration: Configuration, channel: _Channel
+) -> bytes:
     """A pickled list of outputs, or a pickled Failure. Exceptions stay here: not all survive pickling."""
-    steps = stages[task.stage]
-    options = configuration.stages[task.stage][1]
-    context = ProcessContext(task.stage, task.envelope, configuration.roots, options, channel.show)
+    steps = runs[task.stage, task.group]
+    context = ProcessContext(task.stage, task.envelope, configuration.surroundings[task.stage], channel.show)
     try:
-        return pickle.dumps(steps.run_anywhere(task.body, context))
+        return pickle.dumps(steps.run_anywhere(task.value, context))
     except (Exception, SystemExit) as error:
         return _pickled(failure_of(error))
 

@@ -1,7 +1,8 @@
-"""Turns a stage's `run` into one callable: steps in order, `{all: […]}` side by side.
+"""Turns a stage's `run` into one callable: steps in order, `{all: […]}` side by side, `{process: […]}` in the pool.
 
 A value flows depth first, so outputs keep the order of the steps' results. None ends a branch; a list or an
-iterator goes on as one value after the other; everything else, tuples included, is one value.
+iterator goes on as one value after the other; a Completed, Emit or Cancel passes the remaining steps by;
+everything else, tuples included, is one value.
 """
 
 from __future__ import annotations
@@ -11,17 +12,29 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
-from itertools import pairwise
 from typing import Any, get_origin
 
 from pipeline.errors import PipelineError
-from pipeline.runtime.annotations import Alternatives, fits, given, is_awaited, parameter_and_return, spelled, taken
-from pipeline.topology.model import All, Stage
+from pipeline.runtime.annotations import Alternatives, given, is_awaited, parameter_and_return, taken
+from pipeline.stage import Cancel, Completed, Emit
+from pipeline.topology.model import All, Process, Stage
 from pipeline.topology.values import Reference, parse_reference
 
 Resolve = Callable[[Reference], Any]
-References = tuple[Reference | tuple[Reference, ...], ...]
+FINAL = (Completed, Emit, Cancel)
+"""What a stage gives, whichever of its steps gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps that run as one call in the pool of processes."""
+
+    run: References
+
+
+References = tuple[Reference | tuple[Reference, ...] | Group, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,7 @@ class Step:
         takes: what each function in it takes, by the function's name: one, or those of an `all`.
         gives: types of one of its outputs.
         returns: its return annotation as written, for the tuple of an `all`.
+        inner: the steps of a process group.
     """
 
     name: str
@@ -40,6 +54,7 @@ class Step:
     takes: tuple[tuple[str, Alternatives], ...]
     gives: Alternatives
     returns: Any = Any
+    inner: Steps | None = None
 
 
 class Steps:
@@ -61,6 +76,8 @@ class Steps:
 
     def _feed(self, position: int, value: Any, context: Any, outputs: list[Any]) -> None:
         for index in range(position, len(self.steps)):
+            if isinstance(value, FINAL):
+                break
             value = self.steps[index].call(value, context)
             if value is None:
                 return
@@ -79,6 +96,8 @@ class Steps:
 
     async def _feed_async(self, position: int, value: Any, context: Any, outputs: list[Any]) -> None:
         for index in range(position, len(self.steps)):
+            if isinstance(value, FINAL):
+                break
             step = self.steps[index]
             value = step.call(value, context)
             if step.is_async and inspect.isawaitable(value):
@@ -99,67 +118,47 @@ class Steps:
         outputs.append(value)
 
 
+def reference_of(name: str, stage: Stage, step: str) -> Reference:
+    """Where a function of a stage is found. Raises PipelineError for a bare name in a stage without `module`."""
+    if ":" in step:
+        return parse_reference(step)
+    if stage.module is None:
+        raise PipelineError(
+            f"Step {step!r} does not say which module it is in",
+            where=f"stages.{name}.run",
+            fix=f"Write package.module:{step}, or give the stage a `module`",
+        )
+    return parse_reference(f"{stage.module}:{step}")
+
+
 def references(name: str, stage: Stage) -> References:
-    """Where the steps of a stage are found. Raises PipelineError for a bare name in a stage without `module`."""
+    """Where the steps of a stage are found. Raises PipelineError as `reference_of` does."""
+    reference = partial(reference_of, name, stage)
 
-    def reference(step: str) -> Reference:
-        if ":" in step:
-            return parse_reference(step)
-        if stage.module is None:
-            raise PipelineError(
-                f"Step {step!r} does not say which module it is in",
-                where=f"stages.{name}.run",
-                fix=f"Write package.module:{step}, or give the stage a `module`",
-            )
-        return parse_reference(f"{stage.module}:{step}")
+    def entry(step: str | All | Process) -> Reference | tuple[Reference, ...] | Group:
+        if isinstance(step, Process):
+            return Group(tuple(entry(each) for each in step.process))
+        return tuple(map(reference, step.all)) if isinstance(step, All) else reference(step)
 
-    return tuple(
-        tuple(map(reference, entry.all)) if isinstance(entry, All) else reference(entry) for entry in stage.run
-    )
+    return tuple(map(entry, stage.run))
+
+
+def groups(run: References) -> dict[int, References]:
+    """The steps of each process group, by its place in the run."""
+    return {index: entry.run for index, entry in enumerate(run) if isinstance(entry, Group)}
 
 
 def compose(stage: str, run: References, resolve: Resolve) -> Steps:
     """Resolve the steps and look at their signatures. Raises PipelineError."""
 
-    def step(entry: Reference | tuple[Reference, ...]) -> Step:
+    def step(index: int, entry: Reference | tuple[Reference, ...] | Group) -> Step:
+        if isinstance(entry, Group):
+            return _in_process(index, compose(stage, entry.run, resolve))
         if isinstance(entry, tuple):
             return _side_by_side([_step(stage, each, resolve) for each in entry])
         return _step(stage, entry, resolve)
 
-    return Steps([step(entry) for entry in run])
-
-
-def check(stage: str, steps: Steps, messages: dict[str, type], outputs: Alternatives) -> None:
-    """Raise PipelineError where a step cannot take what comes, as far as annotations tell.
-
-    Args:
-        messages: the models of the messages the stage takes, by name.
-        outputs: what the last step may give.
-    """
-    where = f"stages.{stage}.run"
-    first, last = steps.steps[0], steps.steps[-1]
-    for message, model in messages.items():
-        for name, takes in first.takes:
-            if not fits((model,), takes):
-                raise PipelineError(
-                    f"Step {name} takes {spelled(takes)}, but message {message} is {model.__name__}",
-                    where=where,
-                    fix="Change the step's annotation, or the messages the stage takes",
-                )
-    for before, after in pairwise(steps.steps):
-        for name, takes in after.takes:
-            if not fits(before.gives, takes):
-                raise PipelineError(
-                    f"Step {name} takes {spelled(takes)}, but step {before.name} gives {spelled(before.gives)}",
-                    where=where,
-                    fix="Lists and iterators are passed on one value at a time; tuples as one value",
-                )
-    if not fits(last.gives, outputs):
-        raise PipelineError(
-            f"Step {last.name} is the last one and gives {spelled(last.gives)}, which is not a message it may emit",
-            where=where,
-            fix="Give the model of a message under `emits`, Emit, Completed, Cancel or None",
-        )
+    return Steps([step(index, entry) for index, entry in enumerate(run)])
 
 
 def import_reference(reference: Reference) -> Any:
@@ -248,6 +247,20 @@ def _side_by_side(steps: Sequence[Step]) -> Step:
         is_async=is_async,
         takes=tuple(requirement for step in steps for requirement in step.takes),
         gives=(tuple[elements],),  # type: ignore[valid-type]
+    )
+
+
+def _in_process(index: int, steps: Steps) -> Step:
+    """One step that has a group of them run in the pool, and gives their outputs one after the other."""
+    first, last = steps.steps[0], steps.steps[-1]
+    names = ", ".join(step.name for step in steps.steps)
+    return Step(
+        name=f"process[{names}]",
+        call=lambda value, context: context.in_process(index, value),
+        is_async=True,
+        takes=first.takes,
+        gives=last.gives,
+        inner=steps,
     )
 
 

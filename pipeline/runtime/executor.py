@@ -6,6 +6,7 @@ import asyncio
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
 from typing import Any, Protocol
 
 from pipeline.errors import ErrorCode
@@ -78,19 +79,38 @@ class ProcessExecutor:
         self._timeout_s = timeout_s
 
     async def run(self, work: Work) -> list[Any]:
-        task = pickle.dumps(Task(self._stage, work.envelope, work.body))
-        async with self._pool.child() as child, work.limited(self._timeout_s):
-            answer = await child.run(task, work.progress)
-        try:
-            outputs = pickle.loads(answer)
-        except Exception as error:
-            failure = Failure(
-                ErrorCode.INTERNAL_ERROR, type(error).__name__, "Outputs do not survive the way between processes"
-            )
-            raise StepFailed(failure) from error
-        if isinstance(outputs, Failure):
-            raise StepFailed(outputs)
-        return list(outputs)
+        async with work.limited(self._timeout_s):
+            return await run_in_pool(self._pool, work, Task(self._stage, None, work.envelope, work.body))
 
     def close(self) -> None:
         """The pool is the worker's."""
+
+
+async def run_in_pool(pool: ProcessPool, work: Work, task: Task) -> list[Any]:
+    """The outputs of a task of this delivery; waiting for a process does not count as working.
+
+    Raises: StepFailed, WorkerCrashed.
+    """
+    pickled = _to_child(task)
+    async with AsyncExitStack() as place:
+        async with work.untimed():
+            child = await place.enter_async_context(pool.child())
+        answer = await child.run(pickled, work.progress)
+    try:
+        outputs = pickle.loads(answer)
+    except Exception as error:
+        raise _lost("Outputs do not survive the way between processes", error) from error
+    if isinstance(outputs, Failure):
+        raise StepFailed(outputs)
+    return list(outputs)
+
+
+def _to_child(task: Task) -> bytes:
+    try:
+        return pickle.dumps(task)
+    except Exception as error:
+        raise _lost("What a step gives does not survive the way between processes", error) from error
+
+
+def _lost(reason: str, error: Exception) -> StepFailed:
+    return StepFailed(Failure(ErrorCode.INTERNAL_ERROR, type(error).__name__, reason))

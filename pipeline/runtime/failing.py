@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from pipeline.runtime.answering import Answering
 from pipeline.runtime.attempt import Attempt, Outcome
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.failure import Failure
@@ -32,6 +33,7 @@ class Failing:
         leases: Leases,
         progress: Progress,
         state_up: Availability,
+        answering: Answering,
     ) -> None:
         self._name = name
         self._stage = stage
@@ -39,6 +41,7 @@ class Failing:
         self._leases = leases
         self._progress = progress
         self._state_up = state_up
+        self._answering = answering
 
     async def settle(self, attempt: Attempt, failure: Failure) -> Outcome:
         """Publish the message to where it waits or rests, show that, and ack.
@@ -66,6 +69,7 @@ class Failing:
 
     async def _dead_letter(self, attempt: Attempt, failure: Failure, queue: str | None) -> None:
         envelope, message = attempt.envelope, attempt.delivery.message
+        await self._answering.answer(attempt, failure)
         # Into the dead-letter queue before the state: the reverse could show a failure that is nowhere.
         if queue is not None:
             await self._retries.dead_letter(self._name, envelope, message, queue, failure)
@@ -91,8 +95,8 @@ class Failing:
     def _reporter(self, attempt: Attempt) -> Reporter | None:
         if attempt.work is not None:
             return attempt.work.reporter
-        recording_id = attempt.field(self._stage.track) if self._stage.track else None
-        return Reporter(self._progress, recording_id, attempt.run, attempt.owner) if recording_id else None
+        subject = attempt.subject(self._stage)
+        return None if subject is None else Reporter(self._progress, subject, attempt.run, attempt.owner)
 
     def _warn(self, event: str, attempt: Attempt, failure: Failure, **values: Any) -> None:
         _log.warning(

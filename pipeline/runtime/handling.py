@@ -18,27 +18,26 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
 from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable
+from pipeline.runtime.answering import Answering
 from pipeline.runtime.attempt import Attempt, Outcome
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.cancellations import Cancellations
 from pipeline.runtime.contracts import Contracts, printable
-from pipeline.runtime.envelope import envelope_of, headers_of_outputs
+from pipeline.runtime.envelope import envelope_of
 from pipeline.runtime.executor import Executor
 from pipeline.runtime.failing import Failing
 from pipeline.runtime.failure import Failure, StepFailed, WorkCancelled, failure_of
 from pipeline.runtime.hold import Hold
 from pipeline.runtime.leases import Leases
+from pipeline.runtime.outbox import Outbox
 from pipeline.runtime.outputs import Emitter, Outputs
 from pipeline.runtime.progress import Reporter
-from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
+from pipeline.runtime.subject import Subject
 from pipeline.runtime.work import Work
-from pipeline.stage import Emit
 from pipeline.state.port import Claim, StateStore, Status
 from pipeline.telemetry import DELIVERIES, DURATION, RUNNING
 from pipeline.topology.model import Stage
-
-_PUBLISHED_AT_ONCE = 256
 
 _log = structlog.get_logger()
 
@@ -52,7 +51,7 @@ class Services:
     """
 
     contracts: Contracts
-    publisher: Publisher
+    outbox: Outbox
     retries: Retries
     state: StateStore
     state_up: Availability
@@ -65,15 +64,23 @@ class Services:
 class Handler:
     """Handles the deliveries of one stage."""
 
-    def __init__(self, name: str, stage: Stage, services: Services, executor: Executor) -> None:
+    def __init__(
+        self,
+        name: str,
+        stage: Stage,
+        services: Services,
+        executor: Executor,
+        emitter: Emitter,
+        answering: Answering,
+    ) -> None:
         self._name = name
-        self._track = stage.track
+        self._stage = stage
         self._taken = {queue: frozenset(messages) for queue, messages in stage.from_.items()}
         self._services = services
         self._executor = executor
-        self._emitter = Emitter("Stage", name, stage.emits, services.contracts)
+        self._emitter = emitter
         self._failing = Failing(
-            name, stage, services.retries, services.leases, services.state.progress, services.state_up
+            name, stage, services.retries, services.leases, services.state.progress, services.state_up, answering
         )
         self._running = RUNNING.labels(name)
         self._duration = DURATION.labels(name)
@@ -136,18 +143,17 @@ class Handler:
                 return await self._defer(attempt)
             attempt.claimed = True
         work = attempt.work = Work(
-            self._name, attempt.envelope, body, lambda recording: self._reporter(attempt, recording)
+            self._name, attempt.envelope, body, lambda recording: self._reporter(attempt, Subject(recording))
         )
-        recording_id = getattr(body, self._track, None) if self._track else None
-        if isinstance(recording_id, str):
-            work.reporter = self._reporter(attempt, recording_id)
+        subject = attempt.subject(self._stage)
+        if subject is not None:
+            work.reporter = self._reporter(attempt, subject)
             if not await work.reporter.begin():
                 return await self._done(attempt, Outcome.CANCELLED)
         outputs = self._emitter.sort(await self._run(work), attempt.message_id)
         if work.cancelled:
             raise WorkCancelled
-        if outputs.messages:
-            await self._publish(attempt, work, outputs.messages)
+        await self._services.outbox.publish(attempt, outputs.messages)
         await self._write_state(work, outputs)
         return await self._done(attempt, Outcome.COMPLETED)
 
@@ -171,30 +177,6 @@ class Handler:
             raise StepFailed(Failure(ErrorCode.INTERNAL_ERROR, "CancelledError", "A step cancelled itself")) from None
         except SystemExit as error:
             raise StepFailed(failure_of(error)) from None
-
-    async def _publish(self, attempt: Attempt, work: Work, messages: Sequence[tuple[Emit, str]]) -> None:
-        publisher = self._services.publisher
-        headers = headers_of_outputs(work.envelope)
-        correlation_id = (
-            work.envelope.correlation_id or getattr(work.body, "correlation_id", None) or attempt.message_id
-        )
-        outgoing = [
-            publisher.prepare(
-                emit.message,
-                emit.body,
-                message_id=message_id,
-                correlation_id=correlation_id,
-                priority=emit.priority,
-                headers=headers,
-            )
-            for emit, message_id in messages
-        ]
-        for start in range(0, len(outgoing), _PUBLISHED_AT_ONCE):
-            batch = outgoing[start : start + _PUBLISHED_AT_ONCE]
-            for each in batch:
-                if each.queued is not None:
-                    await self._services.state_up.insist(partial(publisher.announce, each))
-            await publisher.send_all(batch)
 
     async def _write_state(self, work: Work, outputs: Outputs) -> None:
         state, insist = self._services.state, self._services.state_up.insist
@@ -233,12 +215,12 @@ class Handler:
                 reason=str(error),
             )
 
-    def _reporter(self, attempt: Attempt, recording_id: str) -> Reporter:
+    def _reporter(self, attempt: Attempt, subject: Subject) -> Reporter:
         if attempt.work is not None:
-            self._services.cancellations.add(recording_id, attempt.work)
-        return Reporter(self._services.state.progress, recording_id, attempt.run, attempt.owner)
+            self._services.cancellations.add(subject.key, attempt.work)
+        return Reporter(self._services.state.progress, subject, attempt.run, attempt.owner)
 
     async def _forget(self, work: Work | None) -> None:
         if work is not None and work.reporter is not None:
-            self._services.cancellations.remove(work.reporter.recording_id, work)
+            self._services.cancellations.remove(work.reporter.subject.key, work)
             await work.reporter.quiet()

@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import StateUnavailable
+from pipeline.runtime.subject import Subject
 from pipeline.state.port import Progress, Status, Update
 
 _INTERVAL_S = 0.1
 
 
 class Reporter:
-    """The progress of one recording in one delivery. Used on the loop only.
+    """The progress of one recording or job in one delivery. Used on the loop only.
 
     Attributes:
         run: the request that is worked on.
         attempt: this delivery, as the state store tells attempts apart.
     """
 
-    def __init__(self, progress: Progress, recording_id: str, run: str, attempt: str) -> None:
-        self.recording_id = recording_id
+    def __init__(self, progress: Progress, subject: Subject, run: str, attempt: str) -> None:
+        self.subject = subject
         self.run = run
         self.attempt = attempt
         self._progress = progress
@@ -36,7 +37,7 @@ class Reporter:
     async def begin(self) -> bool:
         """Take the run over; False if it has ended already. Raises StateUnavailable."""
         accepted = await self._record(Status.ANALYZING, "progress", {"message": self._message})
-        return accepted or await self._progress.ended(self.recording_id, self.run) is None
+        return accepted or await self._progress.ended(self.subject.key, self.run) is None
 
     def report(self, fraction: float, message: str) -> None:
         """Show a fraction (0 to 1). Lower ones than before are ignored, the latest wins."""
@@ -86,7 +87,8 @@ class Reporter:
 
     async def _record(self, status: Status, type: str, data: Mapping[str, Any]) -> bool:
         update = Update(
-            recording_id=self.recording_id,
+            recording_id=self.subject.recording_id,
+            job_id=self.subject.job_id,
             run=self.run,
             attempt=self.attempt,
             type=type,

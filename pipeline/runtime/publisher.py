@@ -14,6 +14,7 @@ from pipeline.broker.port import Broker
 from pipeline.errors import ErrorCode, Permanent
 from pipeline.messages.message import MESSAGE_NAME, Message
 from pipeline.runtime.contracts import Contracts
+from pipeline.runtime.subject import subject_of
 from pipeline.state.port import StateStore, Status, Update
 from pipeline.telemetry import PUBLISHED
 from pipeline.topology.model import Topology
@@ -38,10 +39,10 @@ class Publisher:
         self._contracts = contracts
         self._state = state
         self._published = {name: PUBLISHED.labels(name) for name in topology.messages}
-        self._tracked_by = {
-            message: stage.track
+        self._taken_by = {
+            message: stage
             for stage in topology.stages.values()
-            if stage.track
+            if stage.track or stage.job
             for messages in stage.from_.values()
             for message in messages
         }
@@ -124,12 +125,17 @@ class Publisher:
         self._published[outgoing.name].inc()
 
     def _queued(self, name: str, body: BaseModel, message_id: str) -> Update | None:
-        field = self._tracked_by.get(name)
-        recording_id = getattr(body, field, None) if field else None
-        if not isinstance(recording_id, str):
+        def text(field: str) -> str | None:
+            value = getattr(body, field, None)
+            return value if isinstance(value, str) else None
+
+        stage = self._taken_by.get(name)
+        subject = None if stage is None else subject_of(stage, text, message_id)
+        if subject is None:
             return None
         return Update(
-            recording_id=recording_id,
+            recording_id=subject.recording_id,
+            job_id=subject.job_id,
             run=message_id,
             attempt="",
             type="progress",

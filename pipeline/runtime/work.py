@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,24 @@ from pydantic import BaseModel
 from pipeline.messages.message import Envelope, derive_message_id
 from pipeline.runtime.failure import OutOfTime, WorkCancelled
 from pipeline.runtime.progress import Reporter
+from pipeline.runtime.subject import Subject
 from pipeline.stage import Documents, Emit, Logger
 from pipeline.state.port import Progress, StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all deliveries of a stage see alike.
+
+    Attributes:
+        roots: folders whose files may be touched.
+        data_dir: where files are generated.
+        options: the stage's own.
+    """
+
+    roots: Sequence[Path]
+    data_dir: Path
+    options: Mapping[str, Any]
 
 
 class Work:
@@ -62,27 +79,52 @@ class Work:
         finally:
             self.scope = None
 
+    @asynccontextmanager
+    async def untimed(self) -> AsyncIterator[None]:
+        """Stop the clock of `limited`: around a wait for a place to work, which is nobody's fault."""
+        scope, now = self.scope, asyncio.get_running_loop().time
+        limit = None if scope is None else scope.when()
+        if scope is None or limit is None:
+            yield
+            return
+        rest = limit - now()
+        if not self.cancelled:
+            scope.reschedule(None)
+        yield
+        if not self.cancelled:
+            scope.reschedule(now() + rest)
+
     def progress(self, fraction: float, message: str) -> None:
         if self.reporter is not None:
             self.reporter.report(fraction, message)
 
     def track(self, recording_id: str) -> None:
-        """Show progress under this recording from now on; only the first call counts."""
+        """Show progress under this recording from now on, or say which one the job is about; the first call counts."""
         if self.reporter is None:
             self.reporter = self._track(recording_id)
             self.reporter.report(0.0, "Started")
+        elif (job_id := self.reporter.subject.job_id) is not None:
+            self.reporter.subject = Subject(recording_id, job_id)
+
+
+RunInProcess = Callable[[Work, int, Any], Awaitable[list[Any]]]
+"""(delivery, place of the process group in the run, value) to the group's outputs."""
 
 
 class LoopContext:
     """What steps on the loop see."""
 
-    def __init__(self, work: Work, store: StateStore, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, work: Work, surroundings: Surroundings, store: StateStore, run_in_process: RunInProcess | None = None
+    ) -> None:
         self.envelope = work.envelope
         self.state: Documents = store.documents
-        self.roots = roots
-        self.options = options
+        self.roots = surroundings.roots
+        self.data_dir = surroundings.data_dir
+        self.options = surroundings.options
         self._work = work
         self._progress: Progress = store.progress
+        self._run_in_process = run_in_process
         self._log: Logger | None = None
 
     @property
@@ -108,12 +150,17 @@ class LoopContext:
     def track(self, recording_id: str) -> None:
         self._work.track(recording_id)
 
+    async def in_process(self, group: int, value: Any) -> list[Any]:
+        """What the process group at that place of the run gives for the value; for composed steps alone."""
+        assert self._run_in_process is not None
+        return await self._run_in_process(self._work, group, value)
+
 
 class ThreadContext(LoopContext):
     """What steps in a thread see: the same, handed over to the loop."""
 
-    def __init__(self, work: Work, store: StateStore, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
-        super().__init__(work, store, roots, options)
+    def __init__(self, work: Work, surroundings: Surroundings, store: StateStore) -> None:
+        super().__init__(work, surroundings, store)
         self.state = _from_thread(store.documents)
         self._progress = _from_thread(store.progress)
         self._loop = asyncio.get_running_loop()
@@ -132,26 +179,26 @@ class ProcessContext:
         self,
         stage: str,
         envelope: Envelope,
-        roots: Sequence[Path],
-        options: Mapping[str, Any],
+        surroundings: Surroundings,
         show: Callable[[float, str], None],
     ) -> None:
         self.envelope = envelope
-        self.roots = roots
-        self.options = options
+        self.roots = surroundings.roots
+        self.data_dir = surroundings.data_dir
+        self.options = surroundings.options
         self.log = step_logger(stage, envelope)
         self.cancelled = False  # this process is ended instead
         self.progress = show
 
     @property
     def state(self) -> Documents:
-        raise RuntimeError("context.state is not available in executor: process; use loop or thread")
+        raise RuntimeError("context.state is not available in a process; use it in a step on the loop")
 
     async def ended(self, recording_id: str, request: Emit) -> str | None:
-        raise RuntimeError("context.ended is not available in executor: process; use loop or thread")
+        raise RuntimeError("context.ended is not available in a process; use it in a step on the loop")
 
     def track(self, recording_id: str) -> None:
-        raise RuntimeError("context.track is not available in executor: process; set the stage's `track`")
+        raise RuntimeError("context.track is not available in a process; set `track`, or use it on the loop")
 
 
 def step_logger(stage: str, envelope: Envelope) -> Logger:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Mapping
+import tempfile
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,24 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Broker
 from pipeline.errors import PipelineError
+from pipeline.runtime.answering import Answer, Answering, answer_of
 from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.cancellations import Cancellations
-from pipeline.runtime.child import Configuration
-from pipeline.runtime.compose import Resolve, Steps, check, compose, references
+from pipeline.runtime.child import Configuration, Task
+from pipeline.runtime.compose import References, Resolve, Steps, compose, groups, references
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.crew import Crew
-from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor
+from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor, run_in_pool
+from pipeline.runtime.fitting import check
 from pipeline.runtime.handling import Handler, Services
 from pipeline.runtime.leases import Leases
+from pipeline.runtime.outbox import Outbox
+from pipeline.runtime.outputs import Emitter
 from pipeline.runtime.pool import ProcessPool
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
 from pipeline.runtime.subscription import Subscription
-from pipeline.runtime.work import LoopContext, ThreadContext
+from pipeline.runtime.work import LoopContext, Surroundings, ThreadContext, Work
 from pipeline.stage import Cancel, Completed, Emit
 from pipeline.state.port import StateStore
 from pipeline.topology.model import Stage, Topology
@@ -39,13 +44,15 @@ class WorkerOptions:
     """What a worker is told beside the topology.
 
     Attributes:
+        data_dir: where stages generate files.
         path: the topology's folder, first on sys.path in pool processes.
-        processes: how many there are for all `executor: process` stages together.
+        processes: how many there are for all stages together that need some.
         lease_s: how long a message of a crashed worker stays claimed.
         hold_s: how long a delivery is held before it is returned, where the broker takes it nowhere else.
     """
 
     roots: tuple[Path, ...] = ()
+    data_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
     path: str | None = None
     processes: int = 1
     log_level: str = "info"
@@ -78,7 +85,7 @@ class Worker:
         contracts = Contracts(topology, resolve)
         self._services = Services(
             contracts=contracts,
-            publisher=Publisher(broker, topology, contracts, state),
+            outbox=Outbox(Publisher(broker, topology, contracts, state), self._state_up),
             retries=Retries(topology, broker),
             state=state,
             state_up=self._state_up,
@@ -170,22 +177,45 @@ class Worker:
         for name, stage in stages.items():
             taken = contracts.models(each for messages in stage.from_.values() for each in messages)
             check(name, steps[name], taken, (*contracts.models(stage.emits).values(), Emit, Completed, Cancel))
-            _check_track(name, stage, taken)
-        pooled = {name: (runs[name], stage.options) for name, stage in stages.items() if stage.executor == "process"}
+            _check_subject(name, stage, taken)
+        options = self._options
+        surroundings = {
+            name: Surroundings(options.roots, options.data_dir, stage.options) for name, stage in stages.items()
+        }
+        pooled: dict[tuple[str, int | None], References] = {}
+        for name, stage in stages.items():
+            if stage.executor == "process":
+                pooled[name, None] = runs[name]
+            else:
+                pooled |= {(name, index): run for index, run in groups(runs[name]).items()}
         if pooled:
-            options = self._options
-            configuration = Configuration(options.path, pooled, options.roots, options.log_level)
+            configuration = Configuration(options.path, pooled, surroundings, options.log_level)
             self._pool = ProcessPool(options.processes, configuration)
         for name, stage in stages.items():
-            self._add(topology, name, stage, steps[name])
+            self._add(topology, name, stage, steps[name], surroundings[name], answer_of(name, stage, resolve))
 
-    def _add(self, topology: Topology, name: str, stage: Stage, steps: Steps) -> None:
-        size = stage.concurrency or (
-            self._options.processes if stage.executor == "process" else topology.defaults.stage.concurrency
-        )
-        executor = self._executor(topology, name, stage, steps, size)
+    def _add(
+        self,
+        topology: Topology,
+        name: str,
+        stage: Stage,
+        steps: Steps,
+        surroundings: Surroundings,
+        answer: Answer | None,
+    ) -> None:
+        timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
+        size = stage.concurrency or (self._options.processes if stage.pooled else topology.defaults.stage.concurrency)
+
+        def context(work: Work) -> LoopContext:
+            return LoopContext(work, surroundings, self._services.state, self._run_in_process)
+
+        executor = self._executor(name, stage, steps, surroundings, timeout_s, size, context)
         self._executors.append(executor)
-        crew = Crew(Handler(name, stage, self._services, executor), size)
+        emitter = Emitter("Stage", name, stage.emits, self._services.contracts)
+        answering = Answering(
+            name, answer, context=context, timeout_s=timeout_s, emitter=emitter, outbox=self._services.outbox
+        )
+        crew = Crew(Handler(name, stage, self._services, executor, emitter, answering), size)
         self._crews.append(crew)
         self._subscriptions += [
             Subscription(
@@ -201,20 +231,28 @@ class Worker:
             for queue in stage.from_
         ]
 
-    def _executor(self, topology: Topology, name: str, stage: Stage, steps: Steps, size: int) -> Executor:
-        timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
-        store, roots = self._services.state, self._options.roots
+    def _executor(
+        self,
+        name: str,
+        stage: Stage,
+        steps: Steps,
+        surroundings: Surroundings,
+        timeout_s: float,
+        size: int,
+        context: Callable[[Work], LoopContext],
+    ) -> Executor:
+        store = self._services.state
         if stage.executor == "process" and self._pool is not None:
             return ProcessExecutor(name, self._pool, timeout_s)
         if stage.executor == "thread":
             return ThreadExecutor(
-                steps,
-                timeout_s,
-                lambda work: ThreadContext(work, store, roots, stage.options),
-                name=name,
-                threads=size,
+                steps, timeout_s, lambda work: ThreadContext(work, surroundings, store), name=name, threads=size
             )
-        return LoopExecutor(steps, timeout_s, lambda work: LoopContext(work, store, roots, stage.options))
+        return LoopExecutor(steps, timeout_s, context)
+
+    async def _run_in_process(self, work: Work, group: int, value: Any) -> list[Any]:
+        assert self._pool is not None
+        return await run_in_pool(self._pool, work, Task(work.stage, group, work.envelope, value))
 
 
 def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stage]:
@@ -227,14 +265,15 @@ def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stag
     return {name: topology.stages[name] for name in names}
 
 
-def _check_track(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) -> None:
-    for message, model in taken.items():
-        if stage.track is not None and stage.track not in model.model_fields:
-            raise PipelineError(
-                f"Message {message} has no field {stage.track!r}",
-                where=f"stages.{name}.track",
-                fix=f"It has {', '.join(model.model_fields)}",
-            )
+def _check_subject(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) -> None:
+    for key, wanted in (("track", stage.track), ("job", stage.job)):
+        for message, model in taken.items():
+            if wanted is not None and wanted not in model.model_fields:
+                raise PipelineError(
+                    f"Message {message} has no field {wanted!r}",
+                    where=f"stages.{name}.{key}",
+                    fix=f"It has {', '.join(model.model_fields)}",
+                )
 
 
 async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:

@@ -33,7 +33,8 @@ def frame_around_sequence(update: Update, event_id: str, timestamp: float) -> tu
         data = {"type": "progress", **shown, **further, "timestamp": timestamp}
     else:
         data = {"type": update.type, **further, "status": update.status.value, "timestamp": timestamp}
-    head = f'{{"recording_id":{json_text(update.recording_id)},"data":{json_text(data)},"sequence":'
+    job = "" if update.job_id is None else f'"job_id":{json_text(update.job_id)},'
+    head = f'{{"recording_id":{json_text(update.recording_id)},{job}"data":{json_text(data)},"sequence":'
     return head, f'","event_id":{json_text(event_id)}}}'
 
 
@@ -42,11 +43,18 @@ def finished_frame(parts: tuple[str, str], sequence: int, epoch: str) -> str:
     return f'{parts[0]}{sequence},"epoch":"{epoch}{parts[1]}'
 
 
+def wire_key(update: Update) -> str:
+    """What the update is about, as the script writes it before the frame: a recording's id, or a job's in a list."""
+    return json_text(update.key if update.job_id is None else [update.job_id])
+
+
 def event_from_wire(line: str) -> Event:
-    """An event as the script writes it: sequence, epoch, status and recording id as JSON, then the frame."""
+    """An event as the script writes it: sequence, epoch, status and key as JSON, then the frame."""
     header, _, frame = line.partition("\n")
-    sequence, epoch, status, recording_id = header.split(" ", 3)
-    return Event(json.loads(recording_id), int(sequence), epoch, Status(status), frame)
+    sequence, epoch, status, key = header.split(" ", 3)
+    subject = json.loads(key)
+    is_job = isinstance(subject, list)
+    return Event(subject[0] if is_job else subject, int(sequence), epoch, Status(status), frame, is_job)
 
 
 def json_text(value: object) -> str:

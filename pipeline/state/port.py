@@ -27,9 +27,11 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One change of a recording's progress.
+    """One change of a recording's progress, or of a job's.
 
     Attributes:
+        recording_id: the recording; for a job of which it is not known, the job's id.
+        job_id: the job whose progress it is instead of the recording's own.
         run: the `message_id` of the request that is being worked on. A new run replaces the one before it.
         attempt: one per delivery; progress never goes backwards within it. Empty for `queued`.
         type: `data.type` on the WebSocket: progress, analysis_complete, error, …
@@ -46,6 +48,12 @@ class Update:
     progress: float = 0.0
     data: Mapping[str, Any] = field(default_factory=dict)
     begins: bool = False
+    job_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The id that it is kept and subscribed to under."""
+        return self.job_id or self.recording_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +61,28 @@ class Event:
     """One recorded update, as it goes to WebSockets.
 
     Attributes:
-        sequence: counts a recording's events from 1; gaps mean that some were missed.
+        key: the recording's id, or the job's.
+        sequence: counts the events of a key from 1; gaps mean that some were missed.
         epoch: one value per store, which changes when it lost its data and sequences start anew. A reader that is
             ahead of the store in the same epoch has seen events that the store lost.
-        frame: the JSON text of the contract's message: {"recording_id", "data", "sequence", "epoch", "event_id"}.
+        frame: the JSON text of the contract's message: {"recording_id", "data", "sequence", "epoch", "event_id"},
+            and "job_id" where it is a job's.
+        is_job: whether it is about a job rather than a recording itself.
     """
 
-    recording_id: str
+    key: str
     sequence: int
     epoch: str
     status: Status
     frame: str
+    is_job: bool = False
 
 
 class Progress(Protocol):
-    """Progress of recordings: one atomic write stores the snapshot, appends the event and wakes the listeners."""
+    """Progress of recordings, and of jobs by their ids in the same way.
+
+    One atomic write stores the snapshot, appends the event and wakes the listeners.
+    """
 
     async def record(self, update: Update) -> Event | None:
         """Store an update; None where it is refused.

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from pipeline.errors import ErrorCode, StateUnavailable
-from pipeline.state.frame import event_from_wire, finished_frame, frame_around_sequence, json_text
+from pipeline.state.frame import event_from_wire, finished_frame, frame_around_sequence, wire_key
 from pipeline.state.link import FAILURES, Link
 from pipeline.state.port import Event, Status, Update
 
@@ -16,15 +16,16 @@ _EVENTS_KEPT = 256
 _EVENTS_KEPT_MS = 24 * 3600 * 1000
 _RUNS_KEPT = 64
 _RUNS_KEPT_MS = 7 * 24 * 3600 * 1000
+_JOBS_KEPT_MS = 7 * 24 * 3600 * 1000
 
 
 class RedisProgress:
     """The port's Progress. What is kept of a recording:
 
-    A hash with the current run and the last event, without expiry; the stream of its last 256 events, for
-    24 hours after the last one; the last 64 earlier runs and how they ended, for 7 days. The epoch is one
-    value per store, made with its first event. A write that is sent twice because its answer got lost is
-    told by its event id and stored once.
+    A hash with the current run and the last event, for a job for 7 days after that one; the stream of its
+    last 256 events, for 24 hours after the last one; the last 64 earlier runs and how they ended, for 7 days.
+    The epoch is one value per store, made with its first event. A write that is sent twice because its answer
+    got lost is told by its event id and stored once.
     """
 
     def __init__(self, link: Link, prefix: str) -> None:
@@ -99,9 +100,9 @@ class RedisProgress:
     async def _write(self, mode: str, update: Update) -> Event | None:
         event_id = str(uuid.uuid4())
         parts = frame_around_sequence(update, event_id, time.time())
-        recording_id = update.recording_id
+        key = update.key
         compared = update.type == "progress" and not update.status.terminal
-        keys = [self._state(recording_id), self._stream(recording_id), self._runs(recording_id)]
+        keys = [self._state(key), self._stream(key), self._runs(key)]
         answer = await self._link.write(
             "record",
             [*keys, f"{self._prefix}:epoch"],
@@ -113,25 +114,27 @@ class RedisProgress:
                 int(update.status.terminal),
                 repr(float(update.progress)) if compared else "",
                 event_id,
-                json_text(recording_id),
+                wire_key(update),
                 *parts,
                 self._channel,
                 _EVENTS_KEPT,
                 _EVENTS_KEPT_MS,
                 _RUNS_KEPT,
                 _RUNS_KEPT_MS,
+                "" if update.job_id is None else _JOBS_KEPT_MS,
             ],
         )
         if answer is None:
             return None
         sequence, epoch = answer
-        return Event(recording_id, sequence, epoch, update.status, finished_frame(parts, sequence, epoch))
+        frame = finished_frame(parts, sequence, epoch)
+        return Event(key, sequence, epoch, update.status, frame, update.job_id is not None)
 
-    def _state(self, recording_id: str) -> str:
-        return f"{self._prefix}:progress:{{{recording_id}}}"
+    def _state(self, key: str) -> str:
+        return f"{self._prefix}:progress:{{{key}}}"
 
-    def _stream(self, recording_id: str) -> str:
-        return f"{self._prefix}:stream:{{{recording_id}}}"
+    def _stream(self, key: str) -> str:
+        return f"{self._prefix}:stream:{{{key}}}"
 
-    def _runs(self, recording_id: str) -> str:
-        return f"{self._prefix}:runs:{{{recording_id}}}"
+    def _runs(self, key: str) -> str:
+        return f"{self._prefix}:runs:{{{key}}}"

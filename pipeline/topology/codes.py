@@ -92,6 +92,8 @@ CODES: Mapping[str, Code] = {
         _WARNING,
     ),
     "T119": Code("Quorum queue cannot be transient", "Quorum queues are durable by nature; RabbitMQ refuses others."),
+    "T120": Code("Process group in another executor", "A `process:` group is called by steps on the worker's loop."),
+    "T121": Code("Both a recording and a job", "A stage shows the progress of the recording, or of the job."),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",

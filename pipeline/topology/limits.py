@@ -76,7 +76,7 @@ def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnos
 def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
     stage = topology.stages[name]
     # How many there are in a pool is known only where it runs.
-    at_once = stage.concurrency or (1 if stage.executor == "process" else topology.defaults.stage.concurrency)
+    at_once = stage.concurrency or (1 if stage.pooled else topology.defaults.stage.concurrency)
     held = stage.prefetch or at_once
     timeout = stage.timeout or topology.defaults.stage.timeout
     longest_s = timeout.total_seconds() * -(-held // at_once)
@@ -86,7 +86,7 @@ def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
         yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)
     prioritised = [key for key in stage.from_ if key in topology.queues and topology.queues[key].max_priority]
-    known = stage.concurrency or (None if stage.executor == "process" else at_once)
+    known = stage.concurrency or (None if stage.pooled else at_once)
     if prioritised and known and held > known:
         detail = f'{held} deliveries of "{prioritised[0]}" are held while {known} are worked on.'
         yield document.diagnostic("T209", ("stages", name, "prefetch"), detail=detail)

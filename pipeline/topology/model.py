@@ -6,10 +6,11 @@ queue is called on the broker.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from pipeline.topology.values import CodeReference, Duration, Size, format_duration
 
@@ -126,15 +127,41 @@ class All(Section):
     all: list[str] = Field(min_length=1)
 
 
+class Process(Section):
+    """Steps that run as one call in the pool of processes; the others of the stage stay on the worker's loop."""
+
+    process: list[str | All] = Field(min_length=1)
+
+
+def _kind_of_step(value: Any) -> str:
+    """Which sort of step is meant, also where its key is misspelt: so that there is one error and not one per sort."""
+    if isinstance(value, Mapping):
+        value = Process if any(str(key).startswith("p") for key in value) else All
+    kind = value if isinstance(value, type) else type(value)
+    return kind.__name__ if issubclass(kind, Section) else "str"
+
+
+RunStep = Annotated[
+    Annotated[str, Tag("str")] | Annotated[All, Tag("All")] | Annotated[Process, Tag("Process")],
+    Discriminator(_kind_of_step),
+]
+
+
 class Stage(Section):
     """A stage: queues, the messages it takes from each, and the steps a message passes through."""
 
     from_: dict[str, OneOrMore] = Field(alias="from", min_length=1, description="Queue: the messages taken from it")
     module: str | None = Field(default=None, description="Where steps without a module of their own are found")
-    run: list[str | All] = Field(min_length=1, description="Steps in order: name, or package.module:name")
+    run: list[RunStep] = Field(min_length=1, description="Steps in order: name, or package.module:name")
+    on_failure: str | None = Field(
+        default=None, description="What answers a message that has failed for good, before it is dead-lettered"
+    )
     emits: list[str] = Field(default_factory=list, description="Messages it may publish")
     track: str | None = Field(
         default=None, description="Field of the messages that names the recording to show progress of"
+    )
+    job: str | None = Field(
+        default=None, description="Instead of track: field that names the job; without a value, the message's id does"
     )
     executor: Literal["loop", "thread", "process"] = Field(default="loop", description="Where the steps run")
     concurrency: int | None = Field(default=None, ge=1, description="Deliveries worked on at once, per worker")
@@ -144,6 +171,29 @@ class Stage(Section):
     timeout: Duration | None = None
     retry: str | None = Field(default=None, description="Name of a retry policy")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether it needs the pool of processes."""
+        return self.executor == "process" or any(isinstance(step, Process) for step in self.run)
+
+    def functions(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Every function that it names, with its place in the stage."""
+        yield from _functions(("run",), self.run)
+        if self.on_failure is not None:
+            yield ("on_failure",), self.on_failure
+
+
+def _functions(
+    place: tuple[str | int, ...], steps: Sequence[str | All | Process]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    for index, step in enumerate(steps):
+        if isinstance(step, str):
+            yield (*place, index), step
+        elif isinstance(step, All):
+            yield from _functions((*place, index, "all"), step.all)
+        else:
+            yield from _functions((*place, index, "process"), step.process)
 
 
 class QueueDefaults(Section):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
 from pipeline.topology.expand import retry_delays
-from pipeline.topology.model import All, DeadLetter, Stage, Topology
+from pipeline.topology.model import DeadLetter, Process, Stage, Topology
 from pipeline.topology.shape import suggest
 
 _UNKNOWN = {"queue": "T104", "exchange": "T105", "message": "T106", "retry policy": "T107"}
@@ -84,16 +84,19 @@ def _references(topology: Topology) -> Iterator[tuple[str, str, Path, bool]]:
 
 
 def _steps(name: str, stage: Stage, document: Document) -> Iterator[Diagnostic]:
-    for index, step in enumerate(stage.run):
-        path: Path = ("stages", name, "run", index)
-        each = [(*path, "all", inner) for inner in range(len(step.all))] if isinstance(step, All) else [path]
-        names = step.all if isinstance(step, All) else [step]
-        for place, reference in zip(each, names, strict=True):
-            # In the document: a module that is no text is not in the topology.
-            if ":" not in reference and document.value["stages"][name].get("module") is None:
-                detail = f"{document.quoted(reference, *place)} has no module, and the stage names none."
-                suggestion = "Write `package.module:name`, or give the stage a `module:`."
-                yield document.diagnostic("T117", place, detail=detail, suggestion=suggestion)
+    path: Path = ("stages", name)
+    for inner, reference in stage.functions():
+        place = (*path, *inner)
+        # In the document: a module that is no text is not in the topology.
+        if ":" not in reference and document.value["stages"][name].get("module") is None:
+            detail = f"{document.quoted(reference, *place)} has no module, and the stage names none."
+            suggestion = "Write `package.module:name`, or give the stage a `module:`."
+            yield document.diagnostic("T117", place, detail=detail, suggestion=suggestion)
+    if stage.executor != "loop" and any(isinstance(step, Process) for step in stage.run):
+        detail = f"The whole stage runs in a {stage.executor}."
+        yield document.diagnostic("T120", (*path, "executor"), detail=detail, suggestion="Leave `executor:` out.")
+    if stage.track is not None and stage.job is not None:
+        yield document.diagnostic("T121", (*path, "job"), at_key=True, suggestion="Leave `track:` out.")
 
 
 def _routing_keys(topology: Topology) -> Iterator[tuple[Path, str]]:

@@ -19,6 +19,7 @@ from pipeline.topology.model import (
     Exchange,
     ExchangeBinding,
     MessageContract,
+    Process,
     Queue,
     QueueBinding,
     QueueDefaults,
@@ -48,6 +49,8 @@ _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     (("sources", "*"), Source),
     (("stages", "*"), Stage),
     (("stages", "*", "run", "*"), All),
+    (("stages", "*", "run", "*"), Process),
+    (("stages", "*", "run", "*", "process", "*"), All),
     (("tests", "*"), RouteTest),
     (("tests", "*", "publish"), RoutePublish),
 )
@@ -191,10 +194,8 @@ def _shown(document: Document, path: Path, value: Any) -> str:
 
 def _fields(path: Path) -> list[str]:
     """The keys that a section may have."""
-    section = next((section for pattern, section in _SECTIONS if _matches(pattern, path)), None)
-    if section is None:
-        return []
-    return [info.alias or name for name, info in section.model_fields.items()]
+    sections = [section for pattern, section in _SECTIONS if _matches(pattern, path)]
+    return [info.alias or name for section in sections for name, info in section.model_fields.items()]
 
 
 def _matches(pattern: tuple[str, ...], path: tuple[Any, ...]) -> bool:

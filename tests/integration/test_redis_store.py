@@ -57,7 +57,7 @@ async def test_processes_see_each_others_events_in_order(stores: list[RedisStore
     await asyncio.gather(*(store.progress.record(begins(f"rec-{n % 2}")) for n in range(100) for store in stores[1:]))
     await asyncio.wait_for(listening, 20)
     for recording in ("rec-0", "rec-1"):
-        assert [event.sequence for event in seen if event.recording_id == recording] == list(range(1, 101))
+        assert [event.sequence for event in seen if event.key == recording] == list(range(1, 101))
     assert len({event.epoch for event in seen}) == 1
 
 

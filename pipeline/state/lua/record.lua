@@ -2,9 +2,10 @@
 --
 -- KEYS  1 state hash   2 stream of events   3 hash of earlier runs   4 epoch
 -- ARGV  1 mode: update, queue, begin or cancel   2 run   3 attempt   4 status   5 '1' if that status ends the run
---       6 progress, '' to leave it as it is   7 event id   8 recording id as JSON
+--       6 progress, '' to leave it as it is   7 event id   8 what it is about, as JSON
 --       9 frame up to its sequence, 10 frame after its epoch
 --       11 channel   12 events kept   13 for how many ms   14 earlier runs kept   15 for how many ms
+--       16 for how many ms the state is kept, '' for good
 -- Returns {sequence, epoch}, or false for a refused update.
 --
 -- The hash of earlier runs maps a run to "<sequence> <mark>". A mark is the status in which it ended; `replaced`:
@@ -108,6 +109,9 @@ local wire = sequence .. ' ' .. epoch .. ' ' .. status .. ' ' .. ARGV[8] .. '\n'
     .. ARGV[9] .. sequence .. ',"epoch":"' .. epoch .. ARGV[10]
 redis.call('HSET', KEYS[1], 'run', run, 'attempt', attempt, 'status', status, 'ended', ends, 'progress', shown,
     'sequence', sequence, 'event_id', event_id, 'replaced', replaced, 'last', wire)
+if ARGV[16] ~= '' then
+    redis.call('PEXPIRE', KEYS[1], ARGV[16])
+end
 redis.call('XADD', KEYS[2], 'MAXLEN', '=', ARGV[12], sequence .. '-0', 'event', wire)
 redis.call('PEXPIRE', KEYS[2], ARGV[13])
 redis.call('PUBLISH', ARGV[11], wire)

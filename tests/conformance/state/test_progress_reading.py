@@ -134,7 +134,7 @@ async def test_ids_and_texts_of_any_characters_come_back(store: Store, listening
     for recording in ("with space", "é{}\\\"'", "line\nbreak", "ключ:{x}", "a" * 200):
         event = await store.progress.record(update(recording, 0.5, message=f"über \u2028 {recording}"))
         assert event is not None
-        assert event.recording_id == recording
+        assert event.key == recording
         assert json.loads(event.frame)["recording_id"] == recording
         assert json.loads(event.frame)["data"]["message"] == f"über \u2028 {recording}"
         assert await store.progress.snapshot(recording) == event
@@ -160,5 +160,5 @@ async def test_concurrent_writers_get_sequences_without_gap_or_repetition(store:
     assert len(events) == 100
     seen = await listener.until(lambda seen: len(seen) == 100)
     for recording in ("rec-0", "rec-1"):
-        assert sorted(e.sequence for e in events if e.recording_id == recording) == list(range(1, 51))
-        assert [e.sequence for e in seen if e.recording_id == recording] == list(range(1, 51))
+        assert sorted(e.sequence for e in events if e.key == recording) == list(range(1, 51))
+        assert [e.sequence for e in seen if e.key == recording] == list(range(1, 51))

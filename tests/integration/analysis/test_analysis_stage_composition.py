@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from ops.audio import encode
-from pipeline.runtime.compose import Steps, check, compose, import_reference, references
+from pipeline.runtime.compose import Steps, compose, import_reference, references
+from pipeline.runtime.fitting import check
 from pipeline.stage import Completed
 from pipeline.topology.model import Stage
 from stages.analysis.audio import RATE

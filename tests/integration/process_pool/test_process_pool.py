@@ -23,6 +23,7 @@ from pipeline.messages.message import Envelope
 from pipeline.runtime.child import Configuration, Task
 from pipeline.runtime.failure import Failure, WorkerCrashed
 from pipeline.runtime.pool import ProcessPool
+from pipeline.runtime.work import Surroundings
 from pipeline.topology.values import Reference
 
 STEPS = """
@@ -101,11 +102,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def configuration(folder: Path) -> Configuration:
-    stages = {
-        "work": ((Reference("pool_steps", "run"),), {"colour": "red"}),
-        "async": ((Reference("pool_steps", "alone"),), {}),
+    runs = {
+        ("work", None): (Reference("pool_steps", "run"),),
+        ("async", None): (Reference("pool_steps", "alone"),),
     }
-    return Configuration(str(folder), stages, (folder,), "info")
+    surroundings = {
+        "work": Surroundings((folder,), folder, {"colour": "red"}),
+        "async": Surroundings((folder,), folder, {}),
+    }
+    return Configuration(str(folder), runs, surroundings, "info")
 
 
 @pytest.fixture
@@ -132,7 +137,7 @@ async def ask(
     show: Callable[[float, str], None] = lambda fraction, message: None,
 ) -> Any:
     envelope = Envelope("order", "id", None, "queue", "", "order")
-    task = pickle.dumps(Task(stage, envelope, Order(action=action, path=path)))
+    task = pickle.dumps(Task(stage, None, envelope, Order(action=action, path=path)))
     async with pool.child() as child, asyncio.timeout(seconds):
         return pickle.loads(await child.run(task, show))
 
@@ -262,16 +267,18 @@ def test_no_process_outlives_a_worker_that_is_killed(folder: Path) -> None:
         from pipeline.messages.message import Envelope
         from pipeline.runtime.child import Configuration, Task
         from pipeline.runtime.pool import ProcessPool
+        from pipeline.runtime.work import Surroundings
         from pipeline.topology.values import Reference
         from pydantic import BaseModel
 
         async def main():
-            stages = {{"work": ((Reference("time", "sleep"),), {{}})}}
-            pool = ProcessPool(1, Configuration(None, stages, (), "info"))
+            runs = {{("work", None): (Reference("time", "sleep"),)}}
+            surroundings = {{"work": Surroundings((), pathlib.Path(), {{}})}}
+            pool = ProcessPool(1, Configuration(None, runs, surroundings, "info"))
             await pool.start()
             async with pool.child() as child:
                 print(child.pid, flush=True)
-                await child.run(pickle.dumps(Task("work", Envelope("m", None, None, "q", "", ""), 600)), print)
+                await child.run(pickle.dumps(Task("work", None, Envelope("m", None, None, "q", "", ""), 600)), print)
 
         asyncio.run(main())
     """

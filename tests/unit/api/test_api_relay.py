@@ -82,7 +82,7 @@ class Plane:
         self.relay = Relay(
             self.lossy,  # type: ignore[arg-type]
             self.hub,
-            [lambda event: self.observed.append((event.recording_id, event.sequence))],
+            [lambda event: self.observed.append((event.key, event.sequence))],
         )
 
     def follower(self, recording_id: str) -> GatedWriter:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from pipeline.errors import PipelineError
-from pipeline.runtime.compose import Steps, check, compose, references
+from pipeline.runtime.compose import Steps, compose, references
+from pipeline.runtime.fitting import check
 from pipeline.stage import Completed, Emit
 from pipeline.topology.model import Stage
 from pipeline.topology.values import Reference

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from pipeline.runtime.progress import Reporter
+from pipeline.runtime.subject import Subject
 from pipeline.state.port import StateStore, Status
 from tests.unit.runtime.conftest import eventually
 
 
 def reporter(state: StateStore, attempt: str = "a", run: str = "run") -> Reporter:
-    return Reporter(state.progress, "rec", run, attempt)
+    return Reporter(state.progress, Subject("rec"), run, attempt)
 
 
 async def frames(state: StateStore) -> list[dict[str, Any]]:

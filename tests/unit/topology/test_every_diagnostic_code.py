@@ -86,6 +86,14 @@ EXAMPLES = [
     ),
     Example("T119", WORK, f"{WORK}    type: quorum\n    durable: false\n", "durable", "queues.work.durable"),
     Example(
+        "T120",
+        STAGE,
+        '    run: [{process: ["models:first"]}, "models:second"]\n    executor: thread\n',
+        "executor: thread",
+        "stages.handle.executor",
+    ),
+    Example("T121", STAGE, f"{STAGE}    track: id\n    job: id\n", "    job:", "stages.handle.job"),
+    Example(
         "T201",
         "{work: [task.created]}",
         "{grave: [], work: [task.created, other]}",
