@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import dead_letters, messages, services, topology
+from pipeline.cli import dead_letters, descriptions, messages, services, topology
 
 app = typer.Typer(
     name="pipeline",
@@ -35,3 +35,4 @@ topology.register(app)
 services.register(app)
 messages.register(app)
 app.add_typer(dead_letters.app, name="dlq")
+app.add_typer(descriptions.schema_app, name="schema")
