@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,10 +59,8 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
     """The HTTP and WebSocket application."""
     publisher, contracts = make_publisher(loaded, engines)
 
-    async def publish(name: str, body: BaseModel) -> str:
-        message_id = str(uuid.uuid4())
+    async def publish(name: str, body: BaseModel, message_id: str) -> None:
         await publisher.publish(name, body, message_id=message_id)
-        return message_id
 
     async def definitions() -> Mapping[str, Any]:
         if isinstance(engines.broker, EmbeddedBroker):
@@ -80,6 +77,7 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
             publish=publish,
             definitions=definitions,
             roots=roots,
+            data_dir=loaded.settings.pipeline_data_dir,
             version=_version(),
             profile=loaded.settings.pipeline_profile,
             host=loaded.settings.api_host,
