@@ -78,14 +78,15 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
             definitions=definitions,
             roots=roots,
             data_dir=loaded.settings.pipeline_data_dir,
-            version=_version(),
+            version=program_version(),
             profile=loaded.settings.pipeline_profile,
             host=loaded.settings.api_host,
         )
     )
 
 
-def _version() -> str:
+def program_version() -> str:
+    """As it is installed; 0 where it is not."""
     try:
         return version("tracktion-pipeline")
     except PackageNotFoundError:

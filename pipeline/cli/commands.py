@@ -34,5 +34,5 @@ def options(
 topology.register(app)
 services.register(app)
 messages.register(app)
+descriptions.register(app)
 app.add_typer(dead_letters.app, name="dlq")
-app.add_typer(descriptions.schema_app, name="schema")

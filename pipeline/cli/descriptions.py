@@ -1,21 +1,37 @@
-"""`pipeline schema`: what programs outside can read of the topology, printed or written."""
+"""`pipeline schema` and `asyncapi`: what programs outside can read of the topology, printed or written."""
 
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pipeline.app.describing import describe
 from pipeline.app.loading import load
 from pipeline.app.models import models_of
 from pipeline.cli.console import Output, OutputOption, print_json, stdout
 from pipeline.describe.schemas import bundle, file_name, message_schemas
 from pipeline.describe.topology_file import topology_schema
-from pipeline.describe.writing import json_text, write_text
+from pipeline.describe.writing import json_text, write_text, yaml_text
 from pipeline.errors import ExitCode
 
 schema_app = typer.Typer(no_args_is_help=True, help="JSON Schemas of the messages, and of the topology file.")
+
+
+class Format(StrEnum):
+    """`--format` of a document."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(schema_app, name="schema")
+    app.command("asyncapi")(asyncapi_command)
 
 
 @schema_app.command("messages")
@@ -47,6 +63,22 @@ def topology_command(
         print_json(topology_schema())
     else:
         _report({"topology": str(write_text(out, json_text(topology_schema())))}, output)
+    return ExitCode.DONE
+
+
+def asyncapi_command(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write it to this file.")] = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="What to write it in.")] = Format.YAML,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """Print the AsyncAPI 3.0 document of the topology and the WebSocket, or write it to a file."""
+    document = describe(load(context.obj).topology)
+    text = json_text(document) if format is Format.JSON else yaml_text(document)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _report({"asyncapi": str(write_text(out, text))}, output)
     return ExitCode.DONE
 
 

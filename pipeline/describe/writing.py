@@ -6,12 +6,27 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from pipeline.errors import PipelineError
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Without anchors: what stands in two places is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def json_text(value: Any) -> str:
     """Indented JSON that ends in a line end."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def yaml_text(value: Any) -> str:
+    """Block-style YAML in the order of the value."""
+    text: str = yaml.dump(value, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=120)
+    return text
 
 
 def write_text(path: Path, text: str) -> Path:
