@@ -20,17 +20,19 @@ _OPEN_OPTIONS = {
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path, *, metadata_errors: str = "replace") -> Iterator[InputContainer]:
     """The container of a file that `stages.paths.audio_file` has let through, closed at the end.
 
     Errors of the library that leave the block are turned as well.
 
+    Args:
+        metadata_errors: what becomes of bytes in its tags that are no UTF-8, as in `bytes.decode`.
     Raises:
         Permanent: FILE_NOT_FOUND, FILE_UNREADABLE, UNSUPPORTED_FORMAT or DECODE_ERROR.
         Transient: FILE_UNREADABLE when the file system fails.
     """
     try:
-        with av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors="replace") as container:
+        with av.open(f"file:{path}", options=_OPEN_OPTIONS, metadata_errors=metadata_errors) as container:
             yield container
     except av.error.FFmpegError as error:
         raise _failure(error, path) from error

@@ -1,1 +1,0 @@
-"""What programs outside can read of a topology: JSON Schemas, and an AsyncAPI document."""
