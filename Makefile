@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format servers bench-analysis lock clean
+.PHONY: help demo test test-unit lint format servers asyncapi-schema bench-analysis lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -13,7 +13,7 @@ help: ## List the targets
 demo: $(VENV)/.base ## Run it all on generated audio: MUSIC=DIR LIMIT=N DEMO_EXIT=1 API_PORT=N
 	@$(RUN) -m ops.demo $(if $(MUSIC),--music "$(MUSIC)") $(if $(LIMIT),--limit $(LIMIT)) $(if $(filter 1,$(DEMO_EXIT)),--exit)
 
-test: $(VENV)/.dev servers lint ## Run all tests, on private servers; PYTEST_ARGS="-k name" for some
+test: $(VENV)/.dev servers asyncapi-schema lint ## Run all tests, on private servers; PYTEST_ARGS="-k name" for some
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.dev ## Run the tests that need nothing running
@@ -29,8 +29,11 @@ lint: $(VENV)/.dev ## Check layers, types, style, and the topology
 format: $(VENV)/.dev ## Format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
 
-servers: ## Install RabbitMQ, Redis and Chromium where they are missing
+servers: ## Install RabbitMQ, Redis, Chromium and npm where they are missing
 	@ops/install/servers.sh
+
+asyncapi-schema: servers
+	@ops/install/asyncapi.sh
 
 bench-analysis: $(VENV)/.base ## Measure speed and accuracy of the analysis
 	@$(RUN) -m ops.bench.analysis
@@ -41,7 +44,7 @@ lock: ## Renew requirements/*.txt (needs uv)
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 - -o requirements/build.txt
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .demo build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml
 	@ops/install/environment.sh $(VENV) requirements/base.txt

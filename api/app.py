@@ -13,13 +13,35 @@ from fastapi.staticfiles import StaticFiles
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import Scope
 
-from api import operations, problems, recordings, session
+from api import (
+    cue_files,
+    jobs,
+    operations,
+    pictures,
+    problems,
+    recording_work,
+    recordings,
+    renames,
+    session,
+    tracklists,
+)
 from api.guard import Guard
 from api.plane import Plane, plane_of
 from api.services import Services
 
 _STATIC = Path(__file__).parent / "static"
 _REVALIDATE = {"Cache-Control": "no-cache"}
+_RESOURCES = (
+    recordings,
+    recording_work,
+    pictures,
+    tracklists,
+    cue_files,
+    renames,
+    jobs,
+    operations,
+    session,
+)
 
 router = APIRouter()
 
@@ -90,7 +112,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.plane = plane
     problems.install(app)
     app.add_middleware(Guard, host=services.host, allowed_origins=services.allowed_origins, profile=services.profile)
-    for each in (router, recordings.router, operations.router, session.router):
-        app.include_router(each)
+    app.include_router(router)
+    for each in _RESOURCES:
+        app.include_router(each.router)
     app.mount("/static", _Assets(directory=_STATIC), name="static")
     return app

@@ -1,4 +1,4 @@
-"""The recordings as the dashboard lists them: documents and progress side by side, kept in memory.
+"""The recordings as the dashboard lists them: documents, tags and progress side by side, kept in memory.
 
 Sorting, filtering and counting ten thousand recordings for each poll would cost the state store a scan each
 time. Progress comes in as events; documents are read from the newest on, until a page brings nothing new,
@@ -8,28 +8,28 @@ and all of them once a minute, so that a document changed in an unusual way show
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal
 
+from api.kinds import RECORDING
+from api.paths import shown_path
+from api.standing import NO_STATUS, data_of, details_of, standing
+from api.tags import TagIndex, Tags
 from pipeline.state.port import Event, StateStore, Status
 
-KIND = "recording"
-NO_STATUS = "new"
 _PAGE = 200
 _FRESH_S = 0.5
 _FULL_S = 60.0
 _RATE_WINDOW_S = 60.0
 _STRAYS_KEPT = 10_000
 _ACTIVE_FIRST = {Status.ANALYZING: 0, Status.RETRYING: 1, Status.QUEUED: 2, Status.FAILED: 3}
-_FILE_FIELDS = ("file_type", "format_family", "sha256_hash", "xxh128_hash", "first_seen", "updated_at", "deleted_at")
 _REST = len(_ACTIVE_FIRST)
 
-Sort = Literal["active", "newest", "name"]
+Sort = Literal["active", "newest", "name", "title", "artist"]
 
 
 @dataclass(slots=True)
@@ -37,6 +37,7 @@ class _Row:
     document: dict[str, Any]
     event: Event | None
     path: str
+    searched: str
     rank: int
     deleted: bool
 
@@ -56,6 +57,7 @@ class Library:
         self, state: StateStore, roots: Sequence[Path], *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._state = state
+        self._tags = TagIndex(state, monotonic=monotonic)
         self._roots = tuple(roots)
         self._monotonic = monotonic
         self._rows: dict[str, _Row] = {}
@@ -88,33 +90,40 @@ class Library:
         await self._refresh()
         visible = [(key, row) for key, row in self._rows.items() if not row.deleted]
         counts = Counter(row.status for _, row in visible)
-        wanted = query.casefold()
-        matching = [
-            (key, row)
-            for key, row in visible
-            if status in (None, row.status) and (not wanted or wanted in row.path.casefold() or wanted == key)
-        ]
-        matching.sort(key=_SORT_KEYS[sort])
+        chosen = [item for item in visible if status in (None, item[1].status)]
+        if words := query.casefold().split():
+            chosen = [item for item in chosen if self._matches(*item, words) or item[0] == query]
+        self._order(chosen, sort)
         return {
-            "items": [self._item(key, row) for key, row in matching[offset : offset + limit]],
-            "total": len(matching),
+            "items": [self._item(key, row) for key, row in chosen[offset : offset + limit]],
+            "total": len(chosen),
             "offset": offset,
             "limit": limit,
             "counts": {name: counts.get(name, 0) for name in (NO_STATUS, *Status)},
             "finished_last_minute": self._rate(),
         }
 
-    async def one(self, recording_id: str) -> dict[str, Any] | None:
-        """A recording with its history, straight from the state store."""
-        document = await self._state.documents.get(KIND, recording_id)
-        event = await self._state.progress.snapshot(recording_id)
-        if document is None and event is None:
-            return None
-        history = await self._state.progress.since(recording_id, 0) if event else []
-        item = self._item(recording_id, self._row(document or {}, event))
-        item["history"] = [json.loads(each.frame)["data"] for each in history]
-        item["file"] = self._file(document or {})
-        return item
+    async def ids(self) -> list[str]:
+        """All recordings that are listed, by path. Raises StateUnavailable if the index could never be filled."""
+        await self._refresh()
+        rows = sorted((row.searched, key) for key, row in self._rows.items() if not row.deleted and row.document)
+        return [key for _, key in rows]
+
+    def shown(self, recording_id: str, document: dict[str, Any], event: Event | None, tags: Tags) -> dict[str, Any]:
+        """A recording as the list shows it, made from what was just read."""
+        return _shown(recording_id, self._row(document, event), tags)
+
+    def _matches(self, key: str, row: _Row, words: Sequence[str]) -> bool:
+        tags = self._tags.of(key).searched
+        return all(word in row.searched or word in tags for word in words)
+
+    def _order(self, rows: list[tuple[str, _Row]], sort: Sort) -> None:
+        if sort in _SORT_KEYS:
+            rows.sort(key=_SORT_KEYS[sort])
+            return
+        texts = {key: getattr(self._tags.of(key), sort) for key, _ in rows}
+        # What has no tag comes last.
+        rows.sort(key=lambda item: (not texts[item[0]], (texts[item[0]] or "").casefold(), item[1].searched))
 
     async def _refresh(self) -> None:
         async with self._refreshing:
@@ -124,6 +133,7 @@ class Library:
             full = now - self._scanned > _FULL_S
             self._arrived.clear()
             await self._scan(full=full)
+            await self._tags.refresh()
             self._refreshed = self._monotonic()
             if full:
                 self._scanned = self._refreshed
@@ -146,7 +156,7 @@ class Library:
         to_the_end = True
         offset, total = 0, 1
         while offset < total:
-            documents, total = await self._state.documents.page(KIND, offset=offset, limit=_PAGE)
+            documents, total = await self._state.documents.page(RECORDING, offset=offset, limit=_PAGE)
             read.update(document["id"] for document in documents)
             changed = [document for document in documents if full or self._differs(document)]
             await self._take(changed)
@@ -180,40 +190,12 @@ class Library:
     def _row(self, document: dict[str, Any], event: Event | None, rank: int = 0) -> _Row:
         path = document.get("path") or ""
         if not path and event is not None:
-            path = _details(_data(event)).get("file_path") or ""
-        return _Row(document, event, self._shown_path(str(path)), rank, deleted=bool(document.get("deleted_at")))
-
-    def _file(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What is known of the file, with the paths it had shown like its own."""
-        former = document.get("path_history") or []
-        shown = [{"path": self._shown_path(each["path"]), "until": each["until"]} for each in former]
-        return {key: document.get(key) for key in _FILE_FIELDS} | {"path_history": shown}
-
-    def _shown_path(self, path: str) -> str:
-        for root in self._roots:
-            try:
-                return PurePath(path).relative_to(root).as_posix()
-            except ValueError:
-                continue
-        return PurePath(path).name
+            path = details_of(data_of(event)).get("file_path") or ""
+        shown = shown_path(str(path), self._roots)
+        return _Row(document, event, shown, shown.casefold(), rank, deleted=bool(document.get("deleted_at")))
 
     def _item(self, recording_id: str, row: _Row) -> dict[str, Any]:
-        data = {} if row.event is None else _data(row.event)
-        details = _details(data)
-        failed = data.get("type") == "error"
-        return {
-            "recording_id": recording_id,
-            "path": row.path,
-            "size_bytes": row.document.get("size_bytes"),
-            "status": row.status,
-            "progress": data.get("progress"),
-            "message": data.get("message"),
-            "results": data.get("results"),
-            "error": {"message": data.get("error"), "error_code": details.get("error_code")} if failed else None,
-            "updated_at": data.get("timestamp"),
-            "sequence": row.event.sequence if row.event else 0,
-            "epoch": row.event.epoch if row.event else "",
-        }
+        return _shown(recording_id, row, self._tags.of(recording_id))
 
     def _rate(self) -> int:
         self._forget_old_rates()
@@ -225,14 +207,17 @@ class Library:
             self._finished.popleft()
 
 
-def _data(event: Event) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(event.frame)["data"]
-    return data
-
-
-def _details(data: dict[str, Any]) -> dict[str, Any]:
-    details = data.get("details")
-    return details if isinstance(details, dict) else {}
+def _shown(recording_id: str, row: _Row, tags: Tags) -> dict[str, Any]:
+    return {
+        "recording_id": recording_id,
+        "path": row.path,
+        "title": tags.title,
+        "artist": tags.artist,
+        "album": tags.album,
+        "has_cover": tags.has_cover,
+        "size_bytes": row.document.get("size_bytes"),
+        **standing(row.event),
+    }
 
 
 def _newer(known: Event | None, read: Event | None) -> bool:
@@ -244,8 +229,8 @@ def _urgency(row: _Row) -> int:
     return _REST if row.event is None else _ACTIVE_FIRST.get(row.event.status, _REST)
 
 
-_SORT_KEYS: dict[Sort, Callable[[tuple[str, _Row]], Any]] = {
+_SORT_KEYS: dict[str, Callable[[tuple[str, _Row]], Any]] = {
     "active": lambda item: (_urgency(item[1]), -item[1].rank),
     "newest": lambda item: -item[1].rank,
-    "name": lambda item: item[1].path.casefold(),
+    "name": lambda item: item[1].searched,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -121,7 +122,9 @@ async def publish_message(request: Request, message_name: str) -> dict[str, str]
             "Correct the fields named in `reasons`",
             validation_reasons(error.errors(include_url=False, include_input=False)),
         ) from None
-    return {"message_id": await services.publish(message_name, message), "message": message_name}
+    message_id = str(uuid.uuid4())
+    await services.publish(message_name, message, message_id)
+    return {"message_id": message_id, "message": message_name}
 
 
 async def _read(request: Request, most: int) -> bytes:

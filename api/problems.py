@@ -7,9 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.json_response import Json
 from pipeline.errors import (
     BrokerError,
     ErrorCode,
@@ -20,6 +21,43 @@ from pipeline.errors import (
     Unreachable,
     Unroutable,
 )
+
+
+class Reason(BaseModel):
+    """One thing that is wrong with a request."""
+
+    field: str
+    problem: str
+
+
+class ProblemBody(BaseModel):
+    """The form of every error."""
+
+    error: str = Field(description="What happened, one sentence", examples=['No recording has the id "nothing"'])
+    error_code: str = Field(description="Stable, for programs", examples=["UNKNOWN_RECORDING"])
+    fix: str = Field(description="What to do about it; may be empty", examples=["GET /v1/recordings lists them"])
+    reasons: list[Reason] = Field(default=[], description="The fields that are wrong, where there are several")
+
+
+_DESCRIPTIONS = {
+    400: "The body is not what its content type says",
+    403: "The request comes from another site",
+    404: "There is nothing under this id",
+    409: "What is there is not in a state for this",
+    410: "The recording's file was deleted",
+    413: "The body is too large",
+    415: "The body is not declared as JSON",
+    421: "The Host header names another site",
+    422: "The request is not valid; `reasons` names the fields",
+    500: "Something went wrong in the service",
+    501: "The topology has no such message",
+    503: "The broker or the state store does not answer",
+}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route says in OpenAPI of the errors it may answer with."""
+    return {status: {"model": ProblemBody, "description": _DESCRIPTIONS[status]} for status in statuses}
 
 
 class Problem(Exception):
@@ -38,8 +76,8 @@ class Problem(Exception):
         if reasons:
             self.body["reasons"] = [dict(reason) for reason in reasons]
 
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.body, self.status)
+    def response(self) -> Json:
+        return Json(self.body, self.status)
 
 
 def validation_reasons(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> list[dict[str, str]]:
@@ -62,12 +100,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _problem(request: Request, error: Exception) -> JSONResponse:
+async def _problem(request: Request, error: Exception) -> Json:
     assert isinstance(error, Problem)
     return error.response()
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Json:
     assert isinstance(error, HTTPException)
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "REQUEST_REFUSED")
     fix = "See /openapi.json for what there is" if error.status_code in (404, 405) else ""
@@ -76,7 +114,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
+async def _invalid_request(request: Request, error: Exception) -> Json:
     assert isinstance(error, RequestValidationError)
     reasons = validation_reasons(error.errors(), skip=1)
     return Problem(
@@ -84,17 +122,17 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     ).response()
 
 
-async def _no_such_queue(request: Request, error: Exception) -> JSONResponse:
+async def _no_such_queue(request: Request, error: Exception) -> Json:
     return Problem(404, str(error), "NO_SUCH_QUEUE", "Run `pipeline apply` if the topology declares it").response()
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
+async def _refused(request: Request, error: Exception) -> Json:
     assert isinstance(error, Permanent)
     status = 413 if error.error_code == ErrorCode.MESSAGE_TOO_LARGE else 422
     return Problem(status, error.reason, error.error_code, "Correct the message and send it again").response()
 
 
-async def _dependency(request: Request, error: Exception) -> JSONResponse:
+async def _dependency(request: Request, error: Exception) -> Json:
     if isinstance(error, Unroutable):
         fix = "Run `pipeline plan` and `pipeline apply`: the broker does not hold the topology's bindings"
         return Problem(503, "No queue receives this message", ErrorCode.UNROUTABLE, fix).response()
@@ -106,7 +144,7 @@ async def _dependency(request: Request, error: Exception) -> JSONResponse:
     ).response()
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Json:
     return Problem(
         500, "Something went wrong in the service", ErrorCode.INTERNAL_ERROR, "See the service's log"
     ).response()

@@ -20,10 +20,11 @@ class Services:
 
     Attributes:
         model_of: the model that validates a message, by the message's name in the topology.
-        publish: publishes a message by name, confirmed; returns its message id. May raise Unroutable,
-            NotConfirmed, Unreachable.
+        publish: publishes a message by name, confirmed, under a message id. May raise Permanent, Unroutable,
+            NotConfirmed, Unreachable, StateUnavailable.
         definitions: what the broker holds now, in the form of RabbitMQ's definitions export.
         roots: the library's folders; paths are shown relative to them.
+        data_dir: the folder with generated files; nothing outside it is handed out.
         host: the address the API is served at, accepted as `Host` beside the loopback names.
         allowed_origins: origins besides our own that may connect and post, `https://example.org`.
     """
@@ -32,9 +33,10 @@ class Services:
     broker: Broker
     topology: Topology
     model_of: Callable[[str], type[BaseModel]]
-    publish: Callable[[str, BaseModel], Awaitable[str]]
+    publish: Callable[[str, BaseModel, str], Awaitable[None]]
     definitions: Callable[[], Awaitable[Mapping[str, Any]]]
     roots: Sequence[Path]
+    data_dir: Path
     version: str
     profile: Literal["dev", "prod"] = "dev"
     host: str = "127.0.0.1"

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import importlib
 import json
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -46,17 +45,21 @@ def resolve(reference: Reference) -> Any:
 class RunningApi:
     """The server, its engines, and clients for it."""
 
-    def __init__(self, state: StateStore | None = None, roots: tuple[Path, ...] = (ROOT,), **services: Any) -> None:
+    def __init__(
+        self,
+        state: StateStore | None = None,
+        roots: tuple[Path, ...] = (ROOT,),
+        data_dir: Path = Path("/nothing/generated"),
+        **services: Any,
+    ) -> None:
         self.topology = project_topology()
         self.broker = EmbeddedBroker(definitions_of(self.topology))
         self.state: StateStore = state or EmbeddedStore(None)
         contracts = Contracts(self.topology, resolve)
         publisher = Publisher(self.broker, self.topology, contracts, self.state)
 
-        async def publish(name: str, body: BaseModel) -> str:
-            message_id = str(uuid.uuid4())
+        async def publish(name: str, body: BaseModel, message_id: str) -> None:
             await publisher.publish(name, body, message_id=message_id)
-            return message_id
 
         async def definitions() -> dict[str, Any]:
             return definitions_to_json(self.broker.definitions())
@@ -69,6 +72,7 @@ class RunningApi:
             publish=publish,
             definitions=definitions,
             roots=roots,
+            data_dir=data_dir,
             version="0.0.test",
             **services,
         )
@@ -109,9 +113,19 @@ class RunningApi:
                 client.client_id = (await client.receive())["client_id"]
             yield client
 
+    async def published(self, queue: str) -> dict[str, Any]:
+        """The body of the only message in a queue, with its AMQP message id and priority as `_id` and `_priority`."""
+        delivery = await self.broker.get(queue)
+        assert delivery is not None, f"nothing in {queue}"
+        delivery.ack()
+        assert (await self.broker.depth(queue)).messages == 0
+        message = delivery.message
+        return {**json.loads(message.body), "_id": message.message_id, "_priority": message.priority}
+
     async def add_recording(self, recording_id: str, path: str, **fields: Any) -> None:
         document = {"path": path, "size_bytes": 1234, **fields}
-        await self.state.documents.put("recording", recording_id, document, unique={"path": path})
+        index = {"sha256": fields["sha256_hash"]} if "sha256_hash" in fields else {}
+        await self.state.documents.put("recording", recording_id, document, unique={"path": path}, index=index)
 
     async def progress(self, recording_id: str, fraction: float, message: str = "", run: str = "run") -> None:
         await self._record(recording_id, run, "progress", Status.ANALYZING, fraction, {"message": message})

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import docker
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
@@ -34,6 +35,19 @@ def docker_has(image: str) -> bool:
     return True
 
 
+def _container(image: str, *ports: int) -> DockerContainer:
+    """A container whose ports are free ones of the loopback interface here.
+
+    It is removed at the end; by testcontainers' reaper too, should this process be killed.
+    """
+    if not docker_has(testcontainers_config.ryuk_image):  # no registry is reached, and nobody has loaded it
+        testcontainers_config.ryuk_disabled = True
+    container = DockerContainer(image)
+    # Its own methods would publish them on all interfaces.
+    container.ports = dict.fromkeys(ports, ("127.0.0.1", None))  # type: ignore[arg-type]
+    return container
+
+
 def _docker_answers() -> bool:
     """Whether something listens at DOCKER_HOST, or at the daemon's usual socket. The client itself leaks one then."""
     address = urlsplit(os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock")
@@ -46,7 +60,7 @@ def _docker_answers() -> bool:
 @contextmanager
 def rabbitmq_container() -> Iterator[tuple[str, str]]:
     """A RabbitMQ with management; its AMQP and management URLs."""
-    container = DockerContainer(RABBITMQ_IMAGE).with_exposed_ports(5672, 15672)
+    container = _container(RABBITMQ_IMAGE, 5672, 15672)
     with container.waiting_for(LogMessageWaitStrategy("Server startup complete")):
         host = container.get_container_host_ip()
         amqp, management = container.get_exposed_port(5672), container.get_exposed_port(15672)
@@ -56,6 +70,6 @@ def rabbitmq_container() -> Iterator[tuple[str, str]]:
 @contextmanager
 def redis_container() -> Iterator[str]:
     """A Redis; its URL."""
-    container = DockerContainer(REDIS_IMAGE).with_exposed_ports(6379)
+    container = _container(REDIS_IMAGE, 6379)
     with container.waiting_for(LogMessageWaitStrategy("Ready to accept connections")):
         yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,10 +59,8 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
     """The HTTP and WebSocket application."""
     publisher, contracts = make_publisher(loaded, engines)
 
-    async def publish(name: str, body: BaseModel) -> str:
-        message_id = str(uuid.uuid4())
+    async def publish(name: str, body: BaseModel, message_id: str) -> None:
         await publisher.publish(name, body, message_id=message_id)
-        return message_id
 
     async def definitions() -> Mapping[str, Any]:
         if isinstance(engines.broker, EmbeddedBroker):
@@ -80,14 +77,16 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
             publish=publish,
             definitions=definitions,
             roots=roots,
-            version=_version(),
+            data_dir=loaded.settings.pipeline_data_dir,
+            version=program_version(),
             profile=loaded.settings.pipeline_profile,
             host=loaded.settings.api_host,
         )
     )
 
 
-def _version() -> str:
+def program_version() -> str:
+    """As it is installed; 0 where it is not."""
     try:
         return version("tracktion-pipeline")
     except PackageNotFoundError:

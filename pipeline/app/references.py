@@ -59,6 +59,8 @@ def references(topology: Topology) -> Iterator[tuple[tuple[str | int, ...], Refe
     """Every reference to code in the file, with its path."""
     for name, message in topology.messages.items():
         yield ("messages", name, "model"), message.model
+    if topology.examples is not None:
+        yield ("examples",), topology.examples
     for name, source in topology.sources.items():
         yield ("sources", name, "run"), source.run
     for name, stage in topology.stages.items():

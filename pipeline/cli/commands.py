@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import dead_letters, messages, services, topology
+from pipeline.cli import dead_letters, descriptions, messages, services, topology
 
 app = typer.Typer(
     name="pipeline",
@@ -34,4 +34,5 @@ def options(
 topology.register(app)
 services.register(app)
 messages.register(app)
+descriptions.register(app)
 app.add_typer(dead_letters.app, name="dlq")

@@ -18,6 +18,8 @@ from pipeline.errors import PipelineError, Unreachable
 from pipeline.settings import without_credentials
 
 _CONCURRENCY = 8
+# What RabbitMQ says to a wrong name or password: up to 3.13, since 4.0, and what proxies leave of it.
+_WRONG_LOGIN = ("Login failed", "Not_Authorized", "")
 _CHECK_URL = "Check RABBITMQ_MANAGEMENT_URL (the management plugin listens on port 15672 unless configured otherwise)"
 
 
@@ -170,7 +172,7 @@ class ManagementClient:
         raise Refused(f"RabbitMQ refused it: {reason}", reason=reason, where=self.where)
 
     def _denied(self, status: int, reason: str) -> Denied:
-        if reason == "Login failed" or (status == httpx.codes.UNAUTHORIZED and not reason):
+        if reason in _WRONG_LOGIN and status == httpx.codes.UNAUTHORIZED:
             return Denied(
                 "RabbitMQ does not accept the user name or the password",
                 where=self.where,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
 from pipeline.topology.values import CodeReference, Duration, Size, format_duration
 
@@ -19,7 +19,11 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-OneOrMore = Annotated[list[str], BeforeValidator(_listed)]
+OneOrMore = Annotated[
+    list[str],
+    BeforeValidator(_listed),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
 
 
 class Section(BaseModel):
@@ -243,6 +247,9 @@ class Topology(Section):
     messages: dict[str, MessageContract] = Field(default_factory=dict)
     sources: dict[str, Source] = Field(default_factory=dict)
     stages: dict[str, Stage] = Field(default_factory=dict)
+    examples: CodeReference | None = Field(
+        default=None, description="A mapping of message names to lists of example bodies, for the AsyncAPI document"
+    )
     tests: list[RouteTest] = Field(default_factory=list)
 
     def exchange_name(self, key: str) -> str:

@@ -109,6 +109,22 @@ STEPS = """
     def sleep(order: Order) -> Answer:
         Path(order.path + ".reached").touch()
         time.sleep(600)
+
+
+    async def recall(order: Order, context) -> Order:
+        known = await context.state.get("pid", "loop") or {"number": 0}
+        await context.state.put("pid", "loop", {"number": known["number"] + 1, "pid": os.getpid()})
+        return order
+
+
+    def own_pid(order: Order, context) -> tuple[int, int]:
+        context.progress(0.5, "half way")
+        return order.number, os.getpid()
+
+
+    async def remember(found: tuple[int, int], context) -> Answer:
+        await context.state.put("pid", "process", {"pid": found[1]})
+        return Answer(number=found[0])
 """
 
 TOPOLOGY: dict[str, Any] = {
@@ -156,9 +172,9 @@ class Shop:
         self.topology = Topology.model_validate(TOPOLOGY)
         self.workers: list[tuple[Worker, asyncio.Task[None], RabbitMQBroker, RedisStore]] = []
 
-    async def open(self, run: str, **stage: Any) -> None:
-        """Declare the topology with one stage that runs the step `run`."""
-        work = {"from": {"orders": ["order"]}, "module": "shop_steps", "run": [run], "emits": ["answer"], **stage}
+    async def open(self, *run: Any, **stage: Any) -> None:
+        """Declare the topology with one stage that runs these steps."""
+        work = {"from": {"orders": ["order"]}, "module": "shop_steps", "run": [*run], "emits": ["answer"], **stage}
         self.topology = Topology.model_validate({**TOPOLOGY, "stages": {"work": work}})
         (self.folder / "topology.json").write_text(json.dumps({**TOPOLOGY, "stages": {"work": work}}))
         await self.management.put("vhosts", self.vhost, body={})
@@ -355,6 +371,49 @@ async def test_cancelling_ends_the_process_that_does_the_work(shop: Shop) -> Non
     await shop.stop()
     assert (await shop.statuses())[-1] == "cancelled"
     assert await shop.depth("orders") == 0
+
+
+async def test_steps_around_a_process_group_stay_with_the_worker_and_its_state_store(shop: Shop) -> None:
+    await shop.open("recall", {"process": ["own_pid"]}, "remember", track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 7}, id="one")
+    assert await shop.answers(1) == [7]
+    on_loop = await shop.state.documents.get("pid", "loop")
+    in_process = await shop.state.documents.get("pid", "process")
+    assert on_loop == {"number": 1, "pid": os.getpid()}
+    assert in_process is not None
+    assert in_process["pid"] != os.getpid()
+    events = [json.loads(event.frame)["data"] for event in await shop.state.progress.since("rec", 0)]
+    assert "half way" in [each.get("message") for each in events]
+
+
+async def test_a_crashed_process_group_is_tried_again_once(shop: Shop) -> None:
+    await shop.open("recall", {"process": ["crash_once"]}, track="recording_id")
+    await shop.start()
+    await shop.publish({"number": 1}, id="one")
+    assert await shop.answers(1) == [1]
+    assert await shop.state.documents.get("pid", "loop") == {"number": 2, "pid": os.getpid()}
+
+
+async def test_cancelling_ends_the_process_group_that_does_the_work(shop: Shop) -> None:
+    await shop.open("recall", {"process": ["sleep"]}, track="recording_id", timeout="1h")
+    worker = await shop.start()
+    path = shop.folder / "never"
+    await shop.publish({"number": 1, "path": str(path)}, id="one")
+    await eventually(Path(f"{path}.reached").exists)
+    await shop.state.progress.cancel("rec", "not wanted")
+    await eventually(lambda: worker.held == 0)
+    assert (await shop.statuses())[-1] == "cancelled"
+    await shop.stop()
+    assert await shop.depth("orders") == 0
+
+
+async def test_a_process_group_that_takes_too_long_is_ended(shop: Shop) -> None:
+    await shop.open("recall", {"process": ["sleep"]}, timeout="300ms", retry=None)
+    await shop.start()
+    await shop.publish({"number": 1, "path": str(shop.folder / "never")}, id="one")
+    buried = await shop.take("orders.dlq")
+    assert buried.headers[ERROR_CODE] == "TIMEOUT"
 
 
 async def test_duplicates_run_once(shop: Shop) -> None:

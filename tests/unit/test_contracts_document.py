@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("contract_examples.json").read_text())
+DOCUMENT: dict[str, dict[str, Any]] = json.loads((ROOT / "stages/contract_examples.json").read_text())
 MESSAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "topology.yaml").read_text())["messages"]
 WRONG = {"neither": ["text", "number", "nor list"]}
 

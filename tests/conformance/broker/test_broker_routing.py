@@ -96,7 +96,8 @@ async def test_a_topic_pattern_takes_the_keys_it_should(
             [{"bits": 24}, {"format": "flac", "bits": 16}],
             [{"bits": 16}, {}],
         ),
-        ({"x-match": "all", "rate": 1}, [{"rate": 1}, {"rate": 1.0}], [{"rate": True}, {"rate": "1"}, {"rate": 2}]),
+        # Whether 1.0 is 1 depends on RabbitMQ's version: it was up to 3.13, and is not since 4.0.
+        ({"x-match": "all", "rate": 1}, [{"rate": 1}], [{"rate": True}, {"rate": "1"}, {"rate": 2}]),
         ({"x-match": "all", "x-own": "a", "format": "flac"}, [{"format": "flac"}], [{"x-own": "a"}]),
         ({"x-match": "all"}, [{}, {"a": 1}], []),
         ({"x-match": "any"}, [], [{}, {"a": 1}]),

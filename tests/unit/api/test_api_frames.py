@@ -16,7 +16,8 @@ from api import frames
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Status, Update
 
-EXAMPLES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("websocket_examples.json").read_text())
+ROOT = Path(__file__).parents[3]
+EXAMPLES: dict[str, dict[str, Any]] = json.loads((ROOT / "api/websocket_examples.json").read_text())
 CLIENT, SERVER = EXAMPLES["client"], EXAMPLES["server"]
 ID = "uuid-string"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from api.connection import Connection
 from api.frames import EVERYTHING
@@ -50,6 +51,17 @@ async def test_event_reaches_its_followers_only() -> None:
     await flushed(hub)
     assert follower.received == [("a", 1)]
     assert other.received == []
+    await hub.close()
+
+
+async def test_a_job_reaches_those_who_follow_it_and_not_those_who_follow_every_recording() -> None:
+    hub = Hub()
+    follower, other = Client(hub, "1").follow("job"), Client(hub, "2").follow(EVERYTHING)
+    hub.publish(replace(event("job", 1), is_job=True))
+    hub.publish(event("a", 1))
+    await flushed(hub)
+    assert follower.received == [("job", 1)]
+    assert other.received == [("a", 1)]
     await hub.close()
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pipeline.errors import PipelineError
 from pipeline.runtime.compose import Steps, compose, references
 from pipeline.runtime.fitting import check
-from pipeline.stage import Completed, Emit
+from pipeline.stage import Cancel, Completed, Emit
 from pipeline.topology.model import Stage
 from pipeline.topology.values import Reference
 
@@ -50,6 +50,46 @@ def test_none_ends_a_branch() -> None:
         raise AssertionError
 
     assert steps_of(lambda x: None, never).run(1, None) == []
+
+
+@pytest.mark.parametrize(
+    "final",
+    [Completed("done", {}), Emit("answer", Answer(number=1)), Cancel("rec", "because")],
+    ids=["done", "emit", "cancel"],
+)
+def test_what_the_stage_gives_passes_the_remaining_steps_by(final: Completed | Emit | Cancel) -> None:
+    def never(value: int) -> int:
+        raise AssertionError
+
+    async def never_async(value: int) -> int:
+        raise AssertionError
+
+    assert steps_of(lambda x: final, never).run(1, None) == [final]
+    assert asyncio.run(steps_of(lambda x: [final, final], never_async).run_async(1, None)) == [final, final]
+
+
+def test_what_passes_the_next_step_by_need_not_fit_it() -> None:
+    def recall(request: Request) -> Request | Completed:
+        return request
+
+    def measure(request: Request) -> Answer:
+        return Answer(number=request.number)
+
+    check("s", steps_of(recall, measure), {"m": Request}, OUTPUTS)
+
+
+def test_steps_within_a_process_group_are_checked_too() -> None:
+    def number(request: Request) -> int:
+        return 1
+
+    def text(value: str) -> Answer:
+        return Answer(number=1)
+
+    found = {"number": number, "text": text}
+    stage = Stage.model_validate({"from": {"q": "m"}, "module": "m", "run": [{"process": ["number", "text"]}]})
+    steps = compose("s", references("s", stage), lambda reference: found[reference.name])
+    with pytest.raises(PipelineError, match="text takes str, but step number gives int"):
+        check("s", steps, {"m": Request}, OUTPUTS)
 
 
 def test_lists_and_iterators_go_on_as_one_value_after_the_other() -> None:

@@ -1,0 +1,10 @@
+"""The kinds of documents in the state store that the API reads; the stages write them."""
+
+RECORDING = "recording"
+METADATA = "metadata"
+WAVEFORM = "waveform"
+ANALYSIS = "analysis"
+TRACKLIST = "tracklist"
+CUE_FILE = "cue_file"
+RENAME = "rename"
+FEEDBACK = "rename_feedback"

@@ -1,0 +1,36 @@
+"""Example bodies of the messages, as the contract document prints them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Body = dict[str, Any]
+
+_DOCUMENT: dict[str, Body] = json.loads(Path(__file__).with_name("contract_examples.json").read_text(encoding="utf-8"))
+
+
+def _examples() -> Iterator[tuple[str, Sequence[Body]]]:
+    for name, body in _DOCUMENT.items():
+        choices = {field: value.split("|") for field, value in body.items() if isinstance(value, str) and "|" in value}
+        if name == "file.lifecycle":
+            for event in choices["event_type"]:
+                yield f"file.{event}", [body | {"event_type": event}]
+        else:
+            yield name, _expanded(body, choices)
+        if name == "analysis.request":
+            yield "file.analyze", [body]
+
+
+def _expanded(body: Body, choices: Mapping[str, Sequence[str]]) -> list[Body]:
+    """One body for each value where the document writes `success|failure`."""
+    bodies = [body]
+    for field, values in choices.items():
+        bodies = [each | {field: value} for each in bodies for value in values]
+    return bodies
+
+
+EXAMPLES: Mapping[str, Sequence[Body]] = dict(_examples())
+"""Message name to its bodies. Ids and hashes in them are the document's placeholders."""
