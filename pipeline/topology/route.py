@@ -68,6 +68,10 @@ class Router:
             self._remembered[exchange, routing_key] = found
         return found
 
+    def bindings_taken(self, exchange: str, routing_key: str, headers: Mapping[str, Any]) -> list[BindingDefinition]:
+        """The bindings that the message comes through. Raises KeyError for an unknown exchange."""
+        return [binding for _, bindings in self._walk(exchange, routing_key, headers) for binding in bindings]
+
     def possible(self, exchange: str, routing_key: str) -> tuple[set[str], list[BindingDefinition]]:
         """Queues that some message with this routing key reaches, whatever its headers, and the bindings it may take.
 

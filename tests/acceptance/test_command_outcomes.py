@@ -31,8 +31,29 @@ def test_wrong_usage_exits_64(commands: Commands) -> None:
 def test_help_names_every_command_and_exits_0(commands: Commands) -> None:
     shown = commands.run("--help")
     assert shown.returncode == 0
-    for command in ("lint", "plan", "apply", "run", "api", "watch", "up", "publish", "status", "dlq"):
+    for command in ("lint", "plan", "apply", "route", "run", "api", "watch", "up", "publish", "status", "dlq"):
         assert command in shown.stdout
+
+
+def test_route_tells_where_a_message_goes_and_when_it_is_given_up(commands: Commands) -> None:
+    shown = commands.run("route", "file_events", "file.created")
+    assert shown.returncode == 0
+    for line in (
+        "cataloging.file.events  by file.created",
+        "stage catalog takes file.created",
+        "after 4 failed attempts, at 2m35s, in cataloging.file.events.dlq",
+        "expires after 1d, then in cataloging.file.events.dlq",
+    ):
+        assert line in shown.stdout
+    described = json.loads(commands.run("route", "cue.direct", "no.such.key", "--output", "json").stdout)
+    assert (described["message"], described["queues"]) == ("no.such.key", [])
+
+
+def test_route_through_an_unknown_exchange_names_one_that_is_near(commands: Commands) -> None:
+    ended = commands.run("route", "fil_events", "file.created")
+    assert ended.returncode == 1
+    assert 'Did you mean "file_events"?' in ended.stderr
+    assert commands.run("route", "file_events", "x", "--header", "nothing").returncode == 64
 
 
 def test_run_without_servers_exits_1_and_points_to_up(commands: Commands, tmp_path: Path) -> None:
@@ -101,7 +122,7 @@ def test_a_queue_with_other_immutable_arguments_is_shown_and_left(commands: Comm
     assert "± queue" in planned.stdout
     assert "x-max-priority 5 → 10" in planned.stdout
     assert commands.run("apply", "--yes", **servers).returncode == 3
-    assert httpx.get(queue, timeout=10).json()["arguments"] == {"x-max-priority": 5}
+    assert httpx.get(queue, timeout=10).json()["arguments"]["x-max-priority"] == 5
 
 
 def test_a_wrong_topology_shows_all_errors_with_their_places_and_starts_nothing(
