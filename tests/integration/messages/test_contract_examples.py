@@ -1,0 +1,110 @@
+"""Every message of the contract document, as its example has it, through RabbitMQ to the stage and out again.
+
+The README's table says which stage handles a message and what comes out; `tests.integration.messages.bodies` says what
+is replaced in the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.examples import EXAMPLES
+from tests.integration.messages.preparing import PREPARATIONS, Desk, nothing
+from tests.integration.messages.watched_library import WatchedLibrary
+from tests.message_table import Row, rows
+
+pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
+
+HANDLED = [row for row in rows() if row.stages]
+OUTSIDE = {row.message for row in rows() if not row.stages}
+CASES = [(row, number) for row in HANDLED for number in range(len(EXAMPLES[row.message]))]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an example.
+
+    Attributes:
+        ids: of what was there before.
+        answers: bodies by message name.
+        event: the last on the WebSocket.
+    """
+
+    desk: Desk
+    ids: Mapping[str, str]
+    answers: Mapping[str, dict[str, Any]]
+    event: dict[str, Any]
+
+
+async def deleted(outcome: Outcome) -> None:
+    recording = await outcome.desk.library.recording_at(outcome.desk.folder / "track.mp3")
+    assert recording is not None
+    assert recording["deleted_at"] is not None
+
+
+async def catalogued(outcome: Outcome) -> None:
+    """The file is in the catalog, and its analysis, asked for by the catalog, comes to its end."""
+    recording = await outcome.desk.library.recording_at(outcome.desk.folder / "track.mp3")
+    assert recording is not None
+    event = await outcome.desk.library.event(recording["recording_id"], "analysis_complete")
+    assert event["data"]["results"]["bpm"] == pytest.approx(128.0, rel=0.01)
+
+
+async def analysed(outcome: Outcome) -> None:
+    results = outcome.event["data"]["results"]
+    assert results["bpm"] == pytest.approx(128.0, rel=0.01)
+    assert results["key"] == "C major"
+    assert 0 <= results["energy"] <= 1
+
+
+async def extracted(outcome: Outcome) -> None:
+    answer = outcome.answers["metadata.extract.complete"]
+    assert answer["id3_tags"]["artist"] == "The Tidewater Band"
+    assert answer["audio_analysis"]["codec"] == "mp3"
+
+
+CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
+    "file.discovered": catalogued,
+    "file.created": catalogued,
+    "file.modified": catalogued,
+    "file.moved": catalogued,
+    "file.renamed": catalogued,
+    "file.deleted": deleted,
+    "file.analyze": analysed,
+    "analysis.request": analysed,
+    "metadata.extract": extracted,
+}
+JOB_FIELDS = ("job_id", "batch_job_id", "validation_job_id", "conversion_job_id")
+
+
+def test_every_message_that_a_stage_handles_has_an_example_and_a_check() -> None:
+    assert {row.message for row in HANDLED} == CHECKS.keys()
+    assert CHECKS.keys() <= EXAMPLES.keys()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("row", "number"), CASES, ids=[f"{row.message}-{number}" for row, number in CASES])
+async def test_the_documents_example_is_handled_and_answered_as_the_readme_says(
+    library: WatchedLibrary, song: Path, row: Row, number: int
+) -> None:
+    desk = Desk.laid(library, song)
+    ids = await PREPARATIONS.get(row.message, nothing)(desk)
+    body = desk.body(row.message, ids, number)
+    before = {name: library.published(name) for name in row.answers}
+    message_id = await library.publish(row.message, body)
+    assert await library.settled(row.message, message_id) == set(row.stages)
+    assert {name: library.published(name) - before[name] for name in row.answers} == dict.fromkeys(row.answers, 1)
+    outside = [name for name in row.answers if name in OUTSIDE]
+    answers = {name: await library.answered(name, body.get("correlation_id", message_id)) for name in outside}
+    for answer in answers.values():
+        assert (answer["success"], answer["error"], answer["error_code"]) == (True, None, None)
+    job_id = next((body[field] for field in JOB_FIELDS if field in body), message_id)
+    followed = job_id if answers else body.get("recording_id", "")
+    (event,) = [await library.event(followed, kind) for kind in row.events] or [{}]
+    await CHECKS[row.message](Outcome(desk, ids, answers, event))
+    assert not library.letters[message_id]
