@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +69,7 @@ class Documents(Protocol):
 class StageContext(Protocol):
     """What a step may ask for beside its input.
 
-    In a process pool `state`, `ended` and `track` are not there: the state store stays with the worker.
+    In a process pool `state`, `ended`, `standing` and `track` are not there: the state store stays with the worker.
     `options` are the stage's own, from the topology; `data_dir` is where files are generated, outside the library.
     """
 
@@ -93,6 +94,11 @@ class StageContext(Protocol):
 
         Raises: ValueError for a request without an identity; StateUnavailable.
         """
+        ...
+
+    async def standing(self, recording_id: str) -> str | None:
+        """Where the work on the recording stands: queued, analyzing, retrying, completed, failed, cancelled; None
+        where there never was any. Raises StateUnavailable."""
         ...
 
     def track(self, recording_id: str) -> None:
@@ -168,7 +174,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Work on this recording ends here: queued work does not start, running work is stopped."""
+    """Work on this recording ends here: queued work does not start, running work is stopped.
+
+    Attributes:
+        asked_at: when that was asked for, where it is also meant for requests that wait without having been
+            announced, as those of other publishers are.
+    """
 
     recording_id: str
     reason: str
+    asked_at: datetime | None = None

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -64,6 +65,15 @@ class Attempt:
         headers = self.envelope.headers
         again = headers.get(REPLAYED_AT) or headers.get(FAILED_AT)
         return f"{message_id}@{again}" if again else message_id
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When the request was made; one that comes back from a dead-letter queue is made now."""
+        headers = self.envelope.headers
+        if headers.get(REPLAYED_AT) or headers.get(FAILED_AT):
+            return datetime.now(UTC)
+        asked_at = self.envelope.timestamp
+        return asked_at.replace(tzinfo=UTC) if asked_at is not None and asked_at.tzinfo is None else asked_at
 
     def subject(self, stage: Stage) -> Subject | None:
         """What the progress of the delivery is about, if the stage shows any."""

@@ -181,7 +181,8 @@ class Handler:
     async def _write_state(self, work: Work, outputs: Outputs) -> None:
         state, insist = self._services.state, self._services.state_up.insist
         for cancel in outputs.cancels:
-            await insist(partial(state.progress.cancel, cancel.recording_id, cancel.reason))
+            end = partial(state.progress.cancel, cancel.recording_id, cancel.reason, asked_at=cancel.asked_at)
+            await insist(end)
         completed, reporter = outputs.completed, work.reporter
         if completed is not None and reporter is not None:
             data = {**completed.extra, "results": dict(completed.results)}
@@ -218,7 +219,7 @@ class Handler:
     def _reporter(self, attempt: Attempt, subject: Subject) -> Reporter:
         if attempt.work is not None:
             self._services.cancellations.add(subject.key, attempt.work)
-        return Reporter(self._services.state.progress, subject, attempt.run, attempt.owner)
+        return Reporter(self._services.state.progress, subject, attempt.run, attempt.owner, attempt.asked_at)
 
     async def _forget(self, work: Work | None) -> None:
         if work is not None and work.reporter is not None:

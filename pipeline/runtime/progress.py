@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pipeline.errors import StateUnavailable
@@ -19,12 +20,16 @@ class Reporter:
     Attributes:
         run: the request that is worked on.
         attempt: this delivery, as the state store tells attempts apart.
+        asked_at: when the request was made, if it says so.
     """
 
-    def __init__(self, progress: Progress, subject: Subject, run: str, attempt: str) -> None:
+    def __init__(
+        self, progress: Progress, subject: Subject, run: str, attempt: str, asked_at: datetime | None = None
+    ) -> None:
         self.subject = subject
         self.run = run
         self.attempt = attempt
+        self.asked_at = asked_at
         self._progress = progress
         self._begun = False
         self._ended = False
@@ -96,6 +101,7 @@ class Reporter:
             progress=self._fraction,
             data=data,
             begins=not self._begun,
+            asked_at=self.asked_at,
         )
         accepted = await self._progress.record(update) is not None
         self._begun = self._begun or accepted

@@ -144,6 +144,10 @@ class LoopContext:
         status = await self._progress.ended(recording_id, run)
         return None if status is None else status.value
 
+    async def standing(self, recording_id: str) -> str | None:
+        event = await self._progress.snapshot(recording_id)
+        return None if event is None else event.status.value
+
     def progress(self, fraction: float, message: str = "") -> None:
         self._work.progress(fraction, message)
 
@@ -196,6 +200,9 @@ class ProcessContext:
 
     async def ended(self, recording_id: str, request: Emit) -> str | None:
         raise RuntimeError("context.ended is not available in a process; use it in a step on the loop")
+
+    async def standing(self, recording_id: str) -> str | None:
+        raise RuntimeError("context.standing is not available in a process; use it in a step on the loop")
 
     def track(self, recording_id: str) -> None:
         raise RuntimeError("context.track is not available in a process; set `track`, or use it on the loop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -38,6 +39,7 @@ class Update:
         progress: 0 to 1.
         data: the further fields of `data`, JSON values, without type, status, progress and timestamp.
         begins: this delivery takes the run over (a redelivery, a retry); else only the attempt that has it may write.
+        asked_at: when the request was made, if it says so; to the second. For an update that `begins`.
     """
 
     recording_id: str
@@ -49,6 +51,7 @@ class Update:
     data: Mapping[str, Any] = field(default_factory=dict)
     begins: bool = False
     job_id: str | None = None
+    asked_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -98,6 +101,11 @@ class Progress(Protocol):
         was seen before is refused, and so is an attempt that another one has replaced. Where nothing is
         known of the recording (the store lost it), any update is accepted.
 
+        A run that begins without having been queued is refused, and ended as cancelled, where `cancel` was
+        called with a later `asked_at` than its own. Where it does not say, or in the same second, nobody
+        knows which was first: then it is refused if that cancellation had found nothing else to end within
+        the last 24 hours; one run for each cancellation.
+
         Raises: ValueError if the progress is not within 0 and 1.
         """
         ...
@@ -118,8 +126,13 @@ class Progress(Protocol):
         """The terminal status in which the run ended, or was ended by `cancel`; None if it has not, or is not known."""
         ...
 
-    async def cancel(self, recording_id: str, reason: str) -> Event | None:
-        """End the current run and earlier unfinished ones as cancelled; None if it has ended or there is none."""
+    async def cancel(self, recording_id: str, reason: str, *, asked_at: datetime | None = None) -> Event | None:
+        """End the current run and earlier unfinished ones as cancelled; None if it has ended or there is none.
+
+        Args:
+            asked_at: when that was asked for; then runs that nobody has announced and that were asked for before
+                do not begin either.
+        """
         ...
 
     def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:

@@ -6,6 +6,8 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from pipeline.errors import ErrorCode, StateUnavailable
 from pipeline.state.frame import event_from_wire, finished_frame, frame_around_sequence, wire_key
@@ -17,6 +19,9 @@ _EVENTS_KEPT_MS = 24 * 3600 * 1000
 _RUNS_KEPT = 64
 _RUNS_KEPT_MS = 7 * 24 * 3600 * 1000
 _JOBS_KEPT_MS = 7 * 24 * 3600 * 1000
+_CANCELLATION_AWAITS_S = 24 * 3600
+_UNSEEN = "cancelled"
+"""The script's answer to a run that was cancelled before anyone had seen it."""
 
 
 class RedisProgress:
@@ -35,12 +40,16 @@ class RedisProgress:
 
     async def record(self, update: Update) -> Event | None:
         mode = "queue" if update.status is Status.QUEUED else "begin" if update.begins else "update"
-        return await self._write(mode, update)
+        answer = await self._write(mode, update)
+        if answer == _UNSEEN:
+            await self._write("begin", _as_cancelled(update, "Cancelled before it began"))
+            return None
+        return answer if isinstance(answer, Event) else None
 
-    async def cancel(self, recording_id: str, reason: str) -> Event | None:
-        details = {"error_code": ErrorCode.CANCELLED.value}
-        data = {"error": reason, "details": details}
-        return await self._write("cancel", Update(recording_id, "", "", "error", Status.CANCELLED, data=data))
+    async def cancel(self, recording_id: str, reason: str, *, asked_at: datetime | None = None) -> Event | None:
+        update = Update(recording_id, "", "", "error", Status.CANCELLED, asked_at=asked_at)
+        answer = await self._write("cancel", _as_cancelled(update, reason))
+        return answer if isinstance(answer, Event) else None
 
     async def snapshot(self, recording_id: str) -> Event | None:
         line = await self._link.ask("HGET", self._state(recording_id), "last")
@@ -97,9 +106,9 @@ class RedisProgress:
         finally:
             await subscription.aclose()  # type: ignore[no-untyped-call]
 
-    async def _write(self, mode: str, update: Update) -> Event | None:
-        event_id = str(uuid.uuid4())
-        parts = frame_around_sequence(update, event_id, time.time())
+    async def _write(self, mode: str, update: Update) -> Event | str | None:
+        event_id, now = str(uuid.uuid4()), time.time()
+        parts = frame_around_sequence(update, event_id, now)
         key = update.key
         compared = update.type == "progress" and not update.status.terminal
         keys = [self._state(key), self._stream(key), self._runs(key)]
@@ -122,10 +131,15 @@ class RedisProgress:
                 _RUNS_KEPT,
                 _RUNS_KEPT_MS,
                 "" if update.job_id is None else _JOBS_KEPT_MS,
+                "" if update.asked_at is None else int(update.asked_at.timestamp()),
+                int(now),
+                _CANCELLATION_AWAITS_S,
             ],
         )
         if answer is None:
             return None
+        if answer == _UNSEEN:
+            return _UNSEEN
         sequence, epoch = answer
         frame = finished_frame(parts, sequence, epoch)
         return Event(key, sequence, epoch, update.status, frame, update.job_id is not None)
@@ -138,3 +152,11 @@ class RedisProgress:
 
     def _runs(self, key: str) -> str:
         return f"{self._prefix}:runs:{{{key}}}"
+
+
+def _as_cancelled(update: Update, reason: str) -> Update:
+    """The update as the end of its run."""
+    details = {"error_code": ErrorCode.CANCELLED.value}
+    return replace(
+        update, type="error", status=Status.CANCELLED, progress=0.0, data={"error": reason, "details": details}
+    )

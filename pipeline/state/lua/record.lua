@@ -6,7 +6,9 @@
 --       9 frame up to its sequence, 10 frame after its epoch
 --       11 channel   12 events kept   13 for how many ms   14 earlier runs kept   15 for how many ms
 --       16 for how many ms the state is kept, '' for good
--- Returns {sequence, epoch}, or false for a refused update.
+--       17 when the run or the cancellation was asked for, in whole seconds, '' if nobody says
+--       18 now, in seconds   19 for how many seconds a cancellation awaits a run of which nobody says when
+-- Returns {sequence, epoch}, false for a refused update, or 'cancelled' for a run that was cancelled unseen.
 --
 -- The hash of earlier runs maps a run to "<sequence> <mark>". A mark is the status in which it ended; `replaced`:
 -- it may not write any more; `waiting`: it was queued, and unannounced work went first, so it may still begin.
@@ -14,7 +16,7 @@ local mode, run, attempt, status, ends = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARG
 local progress, event_id = ARGV[6], ARGV[7]
 
 local was = redis.call('HMGET', KEYS[1], 'run', 'attempt', 'status', 'ended', 'progress', 'sequence', 'event_id',
-    'replaced')
+    'replaced', 'cancelled_at', 'cancelled_nothing')
 local was_run, was_attempt, was_status, was_ended = was[1], was[2], was[3], was[4] == '1'
 local shown, sequence, replaced = was[5], tonumber(was[6] or '0'), was[8] or ''
 local epoch = redis.call('GET', KEYS[4])
@@ -36,8 +38,25 @@ local function earlier_runs()
     return found
 end
 
+-- Whether a run that was never seen was cancelled while it waited where nobody could see it.
+local function cancelled_unseen()
+    local cancelled_at = tonumber(was[9] or '')
+    if not cancelled_at or run == was_run or redis.call('HEXISTS', KEYS[3], run) == 1 then
+        return false
+    end
+    local asked = tonumber(ARGV[17])
+    if asked and asked ~= cancelled_at then
+        return asked < cancelled_at
+    end
+    return was[10] == '1' and tonumber(ARGV[18]) - cancelled_at <= tonumber(ARGV[19])
+end
+
 if mode == 'cancel' then
-    if not was_run or was_ended then
+    local nothing = not was_run or was_ended
+    if ARGV[17] ~= '' then
+        redis.call('HSET', KEYS[1], 'cancelled_at', ARGV[17], 'cancelled_nothing', nothing and '1' or '')
+    end
+    if nothing then
         return false
     end
     run, attempt = was_run, was_attempt
@@ -46,6 +65,8 @@ if mode == 'cancel' then
             mark(each.name, status)
         end
     end
+elseif mode == 'begin' and ends ~= '1' and cancelled_unseen() then
+    return 'cancelled'
 elseif not was_run then
     shown = '0'
 elseif run == was_run then
@@ -109,6 +130,9 @@ local wire = sequence .. ' ' .. epoch .. ' ' .. status .. ' ' .. ARGV[8] .. '\n'
     .. ARGV[9] .. sequence .. ',"epoch":"' .. epoch .. ARGV[10]
 redis.call('HSET', KEYS[1], 'run', run, 'attempt', attempt, 'status', status, 'ended', ends, 'progress', shown,
     'sequence', sequence, 'event_id', event_id, 'replaced', replaced, 'last', wire)
+if mode == 'begin' and status == 'cancelled' then
+    redis.call('HSET', KEYS[1], 'cancelled_nothing', '')
+end
 if ARGV[16] ~= '' then
     redis.call('PEXPIRE', KEYS[1], ARGV[16])
 end
