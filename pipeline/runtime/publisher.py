@@ -19,6 +19,8 @@ from pipeline.state.port import StateStore, Status, Update
 from pipeline.telemetry import PUBLISHED
 from pipeline.topology.model import Topology
 
+_LOWEST_OF_USERS = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -46,6 +48,11 @@ class Publisher:
             for messages in stage.from_.values()
             for message in messages
         }
+        self._highest: dict[str, int] = {}
+        for stage in topology.stages.values():
+            for queue, messages in stage.from_.items():
+                if (highest := topology.queues[queue].max_priority) is not None:
+                    self._highest |= {each: max(highest, self._highest.get(each, 0)) for each in messages}
 
     async def publish(
         self,
@@ -60,7 +67,8 @@ class Publisher:
         """Publish and wait for the broker's confirm.
 
         Args:
-            priority: overrides the body's `priority`, which overrides the topology's.
+            priority: overrides the body's `priority`, which overrides the topology's. The body's is taken for the
+                nearest that the queue of its stage has: a user's wish, whatever the range.
         Raises: Permanent (unknown name, wrong model, too large), Unroutable, NotConfirmed, StateUnavailable.
         """
         outgoing = self.prepare(
@@ -86,8 +94,9 @@ class Publisher:
                 f"{name} takes {contract.model.__name__}, not {type(body).__name__}", ErrorCode.INTERNAL_ERROR
             )
         if priority is None:
-            own = getattr(body, "priority", None)
-            priority = own if isinstance(own, int) else contract.priority
+            priority = self._own_priority(name, body)
+        if priority is None:
+            priority = contract.priority
         message = Message(
             body=contract.encode(body),
             message_id=message_id,
@@ -123,6 +132,13 @@ class Publisher:
     def count(self, outgoing: Outgoing) -> None:
         """Count a message that was sent and confirmed."""
         self._published[outgoing.name].inc()
+
+    def _own_priority(self, name: str, body: BaseModel) -> int | None:
+        own = getattr(body, "priority", None)
+        if not isinstance(own, int) or isinstance(own, bool):
+            return None
+        highest = self._highest.get(name)
+        return own if highest is None else min(max(own, _LOWEST_OF_USERS), highest)
 
     def _queued(self, name: str, body: BaseModel, message_id: str) -> Update | None:
         def text(field: str) -> str | None:

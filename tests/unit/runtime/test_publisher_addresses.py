@@ -20,12 +20,23 @@ class Urgent(Order):
 
 @pytest.mark.parametrize(
     ("explicit", "in_body", "published"),
-    [(9, 5, 9), (None, 5, 5), (None, None, 3), (0, 5, 0), (999, None, 255), (-1, None, 0)],
+    [(9, 5, 9), (None, 5, 5), (None, None, 3), (0, 5, 0), (999, None, 255), (-1, None, 0), (None, 0, 1)],
 )
 async def test_an_explicit_priority_comes_before_the_bodys_and_that_before_the_topologys(
     rig: Rig, explicit: int | None, in_body: int | None, published: int
 ) -> None:
     await rig.publisher().publish("order", Urgent(priority=in_body), message_id="1", priority=explicit)
+    assert (await rig.take("the.orders")).priority == published
+
+
+@pytest.mark.parametrize(
+    ("in_body", "published"), [(1, 1), (10, 10), (0, 1), (-7, 1), (11, 10), (10**30, 10), ("7", 3), (True, 3), (7.5, 3)]
+)
+async def test_a_priority_that_the_model_does_not_know_is_taken_into_the_range_of_its_queue(
+    rig: Rig, in_body: Any, published: int
+) -> None:
+    body = Order.model_validate({"priority": in_body})
+    await rig.publisher().publish("order", body, message_id="1")
     assert (await rig.take("the.orders")).priority == published
 
 
