@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -14,11 +13,10 @@ import pytest
 
 from pipeline.messages.message import ERROR_CODE
 from pipeline.state.port import Status, Update
+from stages.examples import EXAMPLES
 from tests.live_library import LiveLibrary, eventually
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
-
-EXAMPLES = json.loads((Path(__file__).parents[2] / "unit" / "contract_examples.json").read_text())
 
 
 def pool_processes() -> list[psutil.Process]:
@@ -28,11 +26,11 @@ def pool_processes() -> list[psutil.Process]:
 
 
 def request_for(recording_id: str, path: Path) -> dict[str, Any]:
-    return EXAMPLES["analysis.request"] | {"recording_id": recording_id, "file_path": str(path)}
+    return EXAMPLES["analysis.request"][0] | {"recording_id": recording_id, "file_path": str(path)}
 
 
 def cancellation_of(recording_id: str) -> dict[str, Any]:
-    return EXAMPLES["analysis.cancel"] | {"recording_id": recording_id}
+    return EXAMPLES["analysis.cancel"][0] | {"recording_id": recording_id}
 
 
 async def statuses(library: LiveLibrary, recording_id: str) -> list[str]:

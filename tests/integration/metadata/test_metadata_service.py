@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import struct
@@ -14,12 +13,12 @@ import pytest
 
 from ops.audio import write_noise, write_track
 from pipeline.messages.message import ERROR_CODE
+from stages.examples import EXAMPLES
 from tests.live_library import LiveLibrary, eventually
 from tests.tag_bytes import apic, frame, id3, png, text_frame
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
 
-EXAMPLES = json.loads((Path(__file__).parents[2] / "unit" / "contract_examples.json").read_text())
 QUEUE, ANSWERS = "metadata.extract", "metadata.extract.complete"
 
 
@@ -33,7 +32,7 @@ async def test_the_documents_example_is_answered_with_tags_and_technical_data(se
     path = service.root / "track.mp3"
     write_track(path, bpm=120, key="A minor", seconds=2, style="pop", tags={"title": "Song", "date": "1999"})
     path.write_bytes(id3(text_frame("TIT2", "Song"), frame("APIC", apic(png(4, 4)))) + path.read_bytes())
-    example = EXAMPLES["metadata.extract"]
+    example = EXAMPLES["metadata.extract"][0]
     await service.recording(example["recording_id"], path, sha256_hash="a" * 64, xxh128_hash="b" * 32)
     asked = await service.publish("metadata.extract", example)
     answer = await service.answer(ANSWERS)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from stages.examples import EXAMPLES
 from tests.live_library import LiveLibrary, eventually, live_library
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
 
-EXAMPLES = json.loads((Path(__file__).parents[2] / "unit" / "contract_examples.json").read_text())
 BACKLOG = 300
 GONE = "/nowhere/gone.flac"
 
@@ -33,7 +33,7 @@ async def order_of_work(library: LiveLibrary) -> list[str]:
 
 
 def body(recording_id: str, **extra: Any) -> dict[str, Any]:
-    return EXAMPLES["analysis.request"] | {"recording_id": recording_id, "file_path": GONE, **extra}
+    return EXAMPLES["analysis.request"][0] | {"recording_id": recording_id, "file_path": GONE, **extra}
 
 
 async def backlog(library: LiveLibrary) -> None:
