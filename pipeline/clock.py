@@ -64,6 +64,12 @@ class ManualClock:
         heapq.heappush(self._entries, (when, next(self._order), entry))
         return entry
 
+    def next_due(self) -> float | None:
+        """When the next call is arranged for, None if there is none."""
+        while self._entries and self._entries[0][2].callback is None:
+            heapq.heappop(self._entries)
+        return self._entries[0][0] if self._entries else None
+
     def advance(self, seconds: float) -> None:
         """Move time forward and run what became due, including what that arranged in turn."""
         end = self._now + seconds

@@ -1,7 +1,8 @@
-"""`pipeline route`: what would happen to a message, by the file alone."""
+"""`pipeline route`, `pipeline test`: what would happen to a message, by the file alone."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
@@ -11,7 +12,9 @@ from rich.text import Text
 from pipeline.app.loading import load
 from pipeline.cli.console import Output, OutputOption, print_json, stdout
 from pipeline.errors import ExitCode, PipelineError
+from pipeline.runtime.rehearsal import Rehearsed, rehearse
 from pipeline.topology.journey import Consumer, Journey, Stop, journey_of
+from pipeline.topology.model import Topology
 from pipeline.topology.shape import suggest
 from pipeline.topology.values import format_duration
 
@@ -19,6 +22,7 @@ from pipeline.topology.values import format_duration
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("route")(route_command)
+    app.command("test")(rehearse_command)
 
 
 def route_command(
@@ -47,6 +51,48 @@ def route_command(
         for line in _lines(journey):
             stdout.print(line)
     return ExitCode.DONE
+
+
+def rehearse_command(context: typer.Context, output: OutputOption = Output.TEXT) -> int:
+    """Play the file's own `tests:` through, in virtual time. Exits 1 if one does not hold. Needs no broker."""
+    topology = load(context.obj).topology
+    results = asyncio.run(_rehearse(topology))
+    failed = [result for result in results if result.problems]
+    if output is Output.JSON:
+        print_json([_result_to_json(result) for result in results])
+    else:
+        for result in results:
+            stdout.print(_result(result))
+        stdout.print(f"{len(results)} tests, {len(failed)} failed." if results else "The file has no `tests:`.")
+    return ExitCode.ERROR if failed else ExitCode.DONE
+
+
+async def _rehearse(topology: Topology) -> list[Rehearsed]:
+    return [await rehearse(topology, test) for test in topology.tests]
+
+
+def _result(result: Rehearsed) -> Text:
+    publish = result.test.publish
+    mark = ("✗ ", "bold red") if result.problems else ("✓ ", "bold green")
+    text = Text.assemble(mark, f"{publish.exchange or '(default exchange)'} {publish.routing_key}")
+    if result.problems:
+        return text.append("".join(f"\n    {problem}" for problem in result.problems), style="red")
+    text.append(f" → {', '.join(result.reached) or 'nothing'}", style="cyan")
+    for queue, when in (result.ended or {}).items():
+        text.append(f"\n    {result.test.when}: in {queue} at {format_duration(when)}", style="dim")
+    return text
+
+
+def _result_to_json(result: Rehearsed) -> dict[str, Any]:
+    return {
+        "publish": result.test.publish.model_dump(mode="json"),
+        "holds": not result.problems,
+        "problems": list(result.problems),
+        "reached": list(result.reached),
+        "ended_ms": None
+        if result.ended is None
+        else {queue: round(when.total_seconds() * 1000) for queue, when in result.ended.items()},
+    }
 
 
 def _header(given: str) -> tuple[str, Any]:

@@ -227,10 +227,17 @@ class RoutePublish(Section):
 
 
 class RouteTest(Section):
-    """An example that must hold: publishing this reaches exactly these queues."""
+    """An example that must hold: publishing this reaches exactly these queues, and ends in those."""
 
     publish: RoutePublish
     reaches: list[str]
+    when: Literal["failing", "refused", "unconsumed"] = Field(
+        default="failing",
+        description="What `ends` is about: every attempt fails; the stage refuses it for good; nobody consumes",
+    )
+    ends: dict[str, Duration] | None = Field(
+        default=None, description="Queues in which it comes to rest, and when; dead-letter queues by their names"
+    )
 
 
 class Topology(Section):

@@ -31,7 +31,7 @@ def test_wrong_usage_exits_64(commands: Commands) -> None:
 def test_help_names_every_command_and_exits_0(commands: Commands) -> None:
     shown = commands.run("--help")
     assert shown.returncode == 0
-    for command in ("lint", "plan", "apply", "route", "run", "api", "watch", "up", "publish", "status", "dlq"):
+    for command in ("lint", "plan", "apply", "route", "test", "run", "api", "watch", "up", "publish", "status", "dlq"):
         assert command in shown.stdout
 
 
@@ -47,6 +47,19 @@ def test_route_tells_where_a_message_goes_and_when_it_is_given_up(commands: Comm
         assert line in shown.stdout
     described = json.loads(commands.run("route", "cue.direct", "no.such.key", "--output", "json").stdout)
     assert (described["message"], described["queues"]) == ("no.such.key", [])
+
+
+def test_the_topologys_own_tests_hold_and_one_that_does_not_exits_1(commands: Commands, tmp_path: Path) -> None:
+    held = commands.run("test")
+    assert held.returncode == 0, held.stdout
+    assert "failing: in analysis_queue.dlq at 2m35s" in held.stdout
+    wrong = tmp_path / "topology.yaml"
+    wrong.write_text(
+        (ROOT / "topology.yaml").read_text().replace("analysis_queue.dlq: 2m35s", "analysis_queue.dlq: 3m")
+    )
+    failed = commands.run("test", PIPELINE_TOPOLOGY=str(wrong))
+    assert failed.returncode == 1
+    assert "ends in analysis_queue.dlq at 2m35s, not at 3m" in failed.stdout
 
 
 def test_route_through_an_unknown_exchange_names_one_that_is_near(commands: Commands) -> None:
