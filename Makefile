@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format servers asyncapi-schema bench-analysis lock clean
+.PHONY: help demo test test-unit lint format servers asyncapi-schema test-music bench-analysis lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ servers: ## Install RabbitMQ, Redis, Chromium and npm where they are missing
 
 asyncapi-schema: servers
 	@ops/install/asyncapi.sh
+
+test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
+	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
 
 bench-analysis: $(VENV)/.base ## Measure speed and accuracy of the analysis
 	@$(RUN) -m ops.bench.analysis
