@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format servers asyncapi-schema test-music bench-analysis lock clean
+.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench-analysis lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -28,6 +28,9 @@ lint: $(VENV)/.dev ## Check layers, types, style, and the topology
 
 format: $(VENV)/.dev ## Format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+schema: $(VENV)/.dev ## Renew topology.schema.json, which editors complete topology.yaml with
+	@$(VENV)/bin/pipeline schema topology --out topology.schema.json
 
 servers: ## Install RabbitMQ, Redis, Chromium and npm where they are missing
 	@ops/install/servers.sh

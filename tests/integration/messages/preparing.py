@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipeline.state.port import Status, Update
 from stages.examples import EXAMPLES
 from stages.tracklists import Tracklist, TracklistEntry, Tracklists
 from tests.integration.messages.bodies import Body, fitted, place_song
@@ -58,6 +59,13 @@ class Desk:
         """The id of a recording that the catalog knows and nobody has looked at."""
         recording_id = str(uuid.uuid4())
         await self.library.recording(recording_id, self.folder / name)
+        return recording_id
+
+    async def queued_recording(self) -> str:
+        """The id of a recording whose analysis is asked for, and shown as queued, but has not come yet."""
+        recording_id = await self.unanalysed_recording()
+        update = Update(recording_id, str(uuid.uuid4()), "", "progress", Status.QUEUED)
+        assert await self.library.state.progress.record(update) is not None
         return recording_id
 
     async def tracklist(self, name: str = "audio.mp3") -> str:
@@ -114,6 +122,10 @@ async def unanalysed(desk: Desk) -> Mapping[str, str]:
     return {"recording_id": await desk.unanalysed_recording()}
 
 
+async def queued(desk: Desk) -> Mapping[str, str]:
+    return {"recording_id": await desk.queued_recording()}
+
+
 async def tracklist(desk: Desk) -> Mapping[str, str]:
     return {"tracklist_id": await desk.tracklist()}
 
@@ -131,6 +143,7 @@ PREPARATIONS: Mapping[str, Prepare] = {
     "file.deleted": recording,
     "file.analyze": unanalysed,
     "analysis.request": unanalysed,
+    "analysis.cancel": queued,
     "metadata.extract": unanalysed,
     "tracklist.generate": unanalysed,
     "cue.generation.single": tracklist,

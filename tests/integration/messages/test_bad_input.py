@@ -87,6 +87,7 @@ MATRIX: Mapping[str, Subject] = {
     "file.renamed": EVENT,
     "file.analyze": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
     "analysis.request": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
+    "analysis.cancel": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING)),
     "metadata.extract": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
 }
 

@@ -62,6 +62,11 @@ async def analysed(outcome: Outcome) -> None:
     assert 0 <= results["energy"] <= 1
 
 
+async def cancelled(outcome: Outcome) -> None:
+    data = outcome.event["data"]
+    assert (data["status"], data["details"]["error_code"]) == ("cancelled", "CANCELLED")
+
+
 async def extracted(outcome: Outcome) -> None:
     answer = outcome.answers["metadata.extract.complete"]
     assert answer["id3_tags"]["artist"] == "The Tidewater Band"
@@ -77,6 +82,7 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.deleted": deleted,
     "file.analyze": analysed,
     "analysis.request": analysed,
+    "analysis.cancel": cancelled,
     "metadata.extract": extracted,
 }
 JOB_FIELDS = ("job_id", "batch_job_id", "validation_job_id", "conversion_job_id")

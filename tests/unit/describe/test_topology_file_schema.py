@@ -15,6 +15,7 @@ from jsonschema_rs import Draft202012Validator, meta
 from pydantic import ValidationError
 
 from pipeline.describe.topology_file import topology_schema
+from pipeline.describe.writing import json_text
 from pipeline.topology.model import Topology
 
 ROOT = Path(__file__).parents[3]
@@ -118,6 +119,12 @@ VARIABLES = [
 
 def test_the_schema_is_valid_itself() -> None:
     meta.validate(SCHEMA)
+
+
+def test_the_file_that_editors_read_is_this_schema() -> None:
+    hint, _, name = (ROOT / "topology.yaml").read_text().partition("\n")[0].partition("$schema=")
+    assert hint == "# yaml-language-server: "
+    assert (ROOT / name).read_text() == json_text(SCHEMA), "`make schema` renews it"
 
 
 @pytest.mark.parametrize("document", [SHIPPED, SMALL], ids=["topology.yaml", "every section"])
