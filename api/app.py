@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from api import (
     cue_files,
+    export,
     jobs,
     operations,
     pictures,
@@ -39,6 +40,7 @@ _RESOURCES = (
     cue_files,
     renames,
     jobs,
+    export,
     operations,
     session,
 )

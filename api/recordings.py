@@ -13,6 +13,7 @@ from api.json_response import Json
 from api.kinds import ANALYSIS, CUE_FILE, METADATA, RECORDING, TRACKLIST
 from api.known import Id, recording_or_work
 from api.library import Sort
+from api.metadata_view import shown_metadata
 from api.paths import shown_path
 from api.plane import Plane, plane_of
 from api.problems import documented
@@ -137,8 +138,8 @@ async def show_recording(request: Request, recording_id: Id) -> Json:
     return Json(
         shown
         | {
-            "file": _file(plane, document),
-            "metadata": metadata,
+            "file": shown_file(plane, document),
+            "metadata": shown_metadata(metadata),
             "analysis": await documents.get(ANALYSIS, content) if content else None,
             "tracklists": [_summary(each) for each in await _newest(plane, TRACKLIST, recording_id)],
             "cue_files": [shown_cue_file(plane, each) for each in await _newest(plane, CUE_FILE, recording_id)],
@@ -149,7 +150,7 @@ async def show_recording(request: Request, recording_id: Id) -> Json:
     )
 
 
-def _file(plane: Plane, document: dict[str, Any]) -> dict[str, Any]:
+def shown_file(plane: Plane, document: dict[str, Any]) -> dict[str, Any]:
     """What is known of the file, with the paths it had shown like its own."""
     roots = plane.services.roots
     former = document.get("path_history") or []
