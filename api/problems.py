@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from api.json_response import Json
 from pipeline.errors import (
@@ -39,6 +40,8 @@ class ProblemBody(BaseModel):
     reasons: list[Reason] = Field(default=[], description="The fields that are wrong, where there are several")
 
 
+_CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: ErrorCode.MESSAGE_TOO_LARGE}
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DESCRIPTIONS = {
     400: "The body is not what its content type says",
     403: "The request comes from another site",
@@ -107,11 +110,23 @@ async def _problem(request: Request, error: Exception) -> Json:
 
 async def _http(request: Request, error: Exception) -> Json:
     assert isinstance(error, HTTPException)
-    code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(error.status_code, "REQUEST_REFUSED")
+    code = _CODES.get(error.status_code, "REQUEST_REFUSED")
     fix = "See /openapi.json for what there is" if error.status_code in (404, 405) else ""
     response = Problem(error.status_code, str(error.detail), code, fix).response()
     response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_methods_of(request))
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Those that the path takes; each of its routes only knows its own."""
+    bare = {"type": "http", "path": request.scope["path"], "root_path": "", "headers": [], "query_string": b""}
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**bare, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _invalid_request(request: Request, error: Exception) -> Json:

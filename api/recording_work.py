@@ -11,7 +11,7 @@ from api.json_response import Json
 from api.known import Id, live_recording, recording_or_work
 from api.plane import plane_of
 from api.problems import documented
-from api.submissions import ACCEPTED, Wish, submit
+from api.submissions import ACCEPTED, WHOLE, Wish, submit
 
 router = APIRouter(prefix="/v1/recordings/{recording_id}", tags=["recordings"])
 
@@ -24,8 +24,8 @@ class AnalysisWish(Wish):
     analysis_types: list[Literal["bpm", "key", "energy"]] = Field(
         default=["bpm", "key", "energy"], min_length=1, max_length=16
     )
-    priority: int | None = Field(
-        default=None, ge=1, le=10, description="10 is worked on first; by default above what scans have asked for"
+    priority: Annotated[int, Field(ge=1, le=10), WHOLE] | None = Field(
+        default=None, description="10 is worked on first; by default above what scans have asked for"
     )
 
 

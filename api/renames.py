@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.json_response import Json
-from api.kinds import FEEDBACK, RECORDING, RENAME
+from api.kinds import FEEDBACK, PATTERN, RECORDING, RENAME
 from api.known import Id, IdInBody, known, unknown
 from api.paths import shown_path
 from api.plane import plane_of
 from api.problems import documented
-from api.submissions import ACCEPTED, Wish, submit
+from api.submissions import ACCEPTED, WHOLE, Wish, submit
 
 router = APIRouter(prefix="/v1/renames", tags=["renames"])
 
@@ -30,6 +30,15 @@ class Rename(BaseModel):
     original_path: str
     new_path: str | None
     feedback: list[dict[str, Any]] = Field(description="What was said of it, in no order")
+
+
+class Patterns(BaseModel):
+    """Part of the list of patterns; each has its text and its score."""
+
+    items: list[dict[str, Any]]
+    total: int
+    offset: int
+    limit: int
 
 
 class PatternOptions(Wish):
@@ -51,7 +60,18 @@ class FeedbackWish(Wish):
 
     feedback_type: Literal["success", "failure", "improvement"]
     message: str | None = Field(default=None, max_length=4096)
-    user_rating: int | None = Field(default=None, ge=1, le=5)
+    user_rating: Annotated[int, Field(ge=1, le=5), WHOLE] | None = None
+
+
+@router.get("/patterns", responses={200: {"model": Patterns}, **documented(422, 503)})
+async def list_patterns(
+    request: Request,
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Json:
+    """The patterns that are known, with their scores, the latest first."""
+    items, total = await plane_of(request).state.documents.page(PATTERN, offset=offset, limit=limit)
+    return Json({"items": items, "total": total, "offset": offset, "limit": limit})
 
 
 @router.post("/patterns", status_code=202, responses=ACCEPTED)

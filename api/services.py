@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ class Services:
         definitions: what the broker holds now, in the form of RabbitMQ's definitions export.
         roots: the library's folders; paths are shown relative to them.
         data_dir: the folder with generated files; nothing outside it is handed out.
+        examples: bodies by message name, for the description of the API.
         host: the address the API is served at, accepted as `Host` beside the loopback names.
         allowed_origins: origins besides our own that may connect and post, `https://example.org`.
     """
@@ -38,6 +39,7 @@ class Services:
     roots: Sequence[Path]
     data_dir: Path
     version: str
+    examples: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     profile: Literal["dev", "prod"] = "dev"
     host: str = "127.0.0.1"
     allowed_origins: Sequence[str] = ()

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from api.json_response import Json
@@ -18,6 +18,14 @@ from api.problems import Problem, documented, validation_reasons
 from pipeline.errors import ErrorCode
 
 _REQUESTED_BY = "api"
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Annotates an integer as JSON Schema has it: 7.0 is one, "7" and true are not."""
 
 
 class Wish(BaseModel):
@@ -46,7 +54,7 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
         "description": "Published; the broker has confirmed it",
         "headers": {"Location": {"description": "`/v1/jobs/{job_id}`", "schema": {"type": "string"}}},
     },
-    **documented(403, 404, 413, 422, 501, 503),
+    **documented(400, 403, 404, 413, 422, 501, 503),
 }
 """`responses` of a route that submits."""
 

@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from api.app import create_app
 from api.server import ApiServer
 from api.services import Services
+from pipeline.app.models import examples_of
 from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
 from pipeline.runtime.contracts import Contracts
@@ -74,6 +75,7 @@ class RunningApi:
             roots=roots,
             data_dir=data_dir,
             version="0.0.test",
+            examples=examples_of(self.topology),
             **services,
         )
         self.server = self._make_server(0)

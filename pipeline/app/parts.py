@@ -15,6 +15,7 @@ from api.app import create_app
 from api.services import Services
 from pipeline.app.engines import Engines
 from pipeline.app.loading import Loaded
+from pipeline.app.models import examples_of
 from pipeline.app.references import resolve
 from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
@@ -79,6 +80,7 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
             roots=roots,
             data_dir=loaded.settings.pipeline_data_dir,
             version=program_version(),
+            examples=examples_of(loaded.topology),
             profile=loaded.settings.pipeline_profile,
             host=loaded.settings.api_host,
         )

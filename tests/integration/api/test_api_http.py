@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -319,8 +320,60 @@ async def test_unknown_path_and_wrong_method_answer_in_the_form_of_errors(api: R
             assert set(answer.json()) == {"error", "error_code", "fix"}
 
 
-async def test_openapi_describes_the_routes_and_no_page_loads_foreign_scripts(api: RunningApi) -> None:
+async def test_openapi_describes_the_routes_and_every_message_with_its_own_schema(api: RunningApi) -> None:
     async with api.http() as http:
-        paths = (await http.get("/openapi.json")).json()["paths"]
-        assert (await http.get("/docs")).status_code == 404
-    assert {"/v1/recordings", "/v1/dlq/{queue}/replay", "/v1/messages/{message_name}", "/health/ready"} <= set(paths)
+        document = (await http.get("/openapi.json")).json()
+    paths = document["paths"]
+    assert {"/v1/recordings", "/v1/dlq/{queue}/replay", "/health/ready"} <= set(paths)
+    assert {f"/v1/messages/{name}" for name in api.topology.messages} <= set(paths)
+    body = paths["/v1/messages/analysis.request"]["post"]["requestBody"]["content"]["application/json"]
+    assert {"recording_id", "file_path"} == set(body["schema"]["required"])
+    assert body["examples"]["1"]["value"]["file_path"] == "/data/music/track.mp3"
+
+
+async def test_every_error_in_the_description_has_the_form_of_errors(api: RunningApi) -> None:
+    async with api.http() as http:
+        document = (await http.get("/openapi.json")).json()
+    errors = [
+        (path, method, status, answer["content"]["application/json"]["schema"])
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+    ]
+    assert len(errors) > 100
+    odd = [each for each in errors if each[3] != {"$ref": "#/components/schemas/ProblemBody"}]
+    assert [each[:3] for each in odd] == [("/health/ready", "get", "503")]
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+async def test_wrong_method_is_told_all_the_methods_that_the_path_takes(api: RunningApi) -> None:
+    async with api.http() as http:
+        answer = await http.put("/v1/recordings/r1/analysis")
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST, DELETE"
+
+
+async def test_body_that_is_too_large_is_refused_whether_it_says_so_or_not(api: RunningApi) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b" " * 65536
+
+    await api.add_recording("r1", "/music/one.mp3")
+    async with api.http(headers={"Content-Type": "application/json"}) as http:
+        for content in (b" " * 6_000_000, parts()):
+            answer = await http.post("/v1/recordings/r1/analysis", content=content)
+            assert (answer.status_code, answer.json()["error_code"]) == (413, "MESSAGE_TOO_LARGE")
+
+
+@pytest.mark.parametrize(("value", "status"), [("7.0", 202), ("7", 202), ('"7"', 422), ("true", 422), ("7.5", 422)])
+async def test_whole_number_is_taken_however_it_is_written_and_nothing_else_is(
+    api: RunningApi, value: str, status: int
+) -> None:
+    await api.add_recording("r1", "/music/one.mp3")
+    ids = '"cue_file_id": "c", "message_id": "m", "validation_job_id": "j", "timestamp": "2024-01-01T00:00:00Z"'
+    sent = f'{{{ids}, "priority": {value}}}'
+    async with api.http(headers={"Content-Type": "application/json"}) as http:
+        assert (await http.post("/v1/messages/cue.validation", content=sent)).status_code == status
+        wish = f'{{"priority": {value}}}'
+        assert (await http.post("/v1/recordings/r1/analysis", content=wish)).status_code == status
