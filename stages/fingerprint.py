@@ -6,8 +6,9 @@ import hashlib
 import os
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import xxhash
 
@@ -57,6 +58,12 @@ class Fingerprint:
     format_family: str | None
 
 
+class Digest(Protocol):
+    """The part of a hash object that is used here."""
+
+    def update(self, data: Any, /) -> Any: ...
+
+
 class Unsettled(Exception):
     """The file changed each time it was read."""
 
@@ -85,35 +92,70 @@ def fingerprint(
     Raises: Unsettled after the last attempt; Abandoned; FileNotFoundError where it is gone or not a regular
         file; OSError where it cannot be read.
     """
+    sha256, xxh128, family = "", "", None
+
+    def read(descriptor: int, size: int) -> int:
+        nonlocal sha256, xxh128, family
+        family = format_family(path, reader(descriptor))
+        digests = (hashlib.sha256(), xxhash.xxh3_128())
+        total = _hash(descriptor, size, digests, abandoned)
+        sha256, xxh128 = (digest.hexdigest() for digest in digests)
+        return total
+
+    look = _settled(path, read, attempts, opener)
+    return Fingerprint(look, sha256, xxh128, family)
+
+
+def xxh128_of(
+    path: str,
+    *,
+    attempts: int = 3,
+    abandoned: Callable[[], bool] = lambda: False,
+    opener: Callable[[str], int] = open_for_reading,
+) -> tuple[Look, str]:
+    """The XXH128 of a regular file in lower-case hexadecimal, and its state all the while. As `fingerprint`."""
+    xxh128 = ""
+
+    def read(descriptor: int, size: int) -> int:
+        nonlocal xxh128
+        digest = xxhash.xxh3_128()
+        total = _hash(descriptor, size, (digest,), abandoned)
+        xxh128 = digest.hexdigest()
+        return total
+
+    look = _settled(path, read, attempts, opener)
+    return look, xxh128
+
+
+def _settled(path: str, read: Callable[[int, int], int], attempts: int, opener: Callable[[str], int]) -> Look:
+    """Read a file, given its size, until it was the same before and after; its state then."""
     for _ in range(attempts):
         descriptor = opener(path)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise FileNotFoundError(f"not a regular file: {path!r}")
-            family = format_family(path, reader(descriptor))
-            read, sha256, xxh128 = _hash(descriptor, before.st_size, abandoned)
+            total = read(descriptor, before.st_size)
         finally:
             os.close(descriptor)
         look = Look.of(before)
-        if read == before.st_size and Look.of(os.stat(path)) == look:
-            return Fingerprint(look, sha256, xxh128, family)
+        if total == before.st_size and Look.of(os.stat(path)) == look:
+            return look
     raise Unsettled(path)
 
 
-def _hash(descriptor: int, size: int, abandoned: Callable[[], bool]) -> tuple[int, str, str]:
-    """Bytes read, and the two digests in hexadecimal. Reads little beyond `size`, however fast the file grows."""
+def _hash(descriptor: int, size: int, digests: Sequence[Digest], abandoned: Callable[[], bool]) -> int:
+    """Bytes read and hashed. Reads little beyond `size`, however fast the file grows."""
     buffer = _buffer()
-    sha256, xxh128 = hashlib.sha256(), xxhash.xxh3_128()
     total = 0
     while total <= size and (count := os.readv(descriptor, [buffer])):
         if abandoned():
             raise Abandoned
         part = buffer[:count]
-        sha256.update(part)
-        xxh128.update(part)
+        for digest in digests:
+            digest.update(part)
         total += count
-    return total, sha256.hexdigest(), xxh128.hexdigest()
+    return total
 
 
 def _buffer() -> memoryview:

@@ -17,6 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from ops.bench.truth import FIRST_HELD_OUT_SEED, Piece, accompaniments, generated, openmsx
 from stages.analysis import decode, energy, key, tempo
+from stages.analysis.assignment import Assignment
 from stages.analysis.audio import Key
 from stages.analysis.names import KEY_NAMES, key_index
 from stages.contracts import AnalysisRequest
@@ -48,9 +49,9 @@ class Found:
 def analyse(piece: Piece) -> Found:
     """Run all steps on one file in this process."""
     context = _BenchContext()
-    request = AnalysisRequest(recording_id="bench", file_path=str(piece.path))
+    assignment = Assignment.of(AnalysisRequest(recording_id="bench", file_path=str(piece.path)))
     started = time.process_time()
-    audio = decode(request, context)  # type: ignore[arg-type]
+    audio = decode(assignment, context)  # type: ignore[arg-type]
     found_tempo, found_key = tempo(audio, context), key(audio, context)  # type: ignore[arg-type]
     energy(audio, context)  # type: ignore[arg-type]
     spent = time.process_time() - started

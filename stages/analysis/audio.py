@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.analysis.assignment import Assignment
+
 Samples = NDArray[np.float32]
 
 RATE = 22_050
@@ -18,17 +20,22 @@ class Audio:
     """Decoded audio and what was asked about it.
 
     Attributes:
+        assignment: what it was decoded for.
         spans: the parts that are analysed, in order: float32, (samples,), mono, 22 050 Hz. A file of up to
             `decode.WHOLE_SECONDS` is one span; of a longer one, they are spread over it.
         duration_seconds: of the whole file; None where neither the container nor the decoder could tell.
-        wanted: which of "bpm", "key" and "energy" were asked for.
         damaged_packets: how many packets could not be decoded and were passed over.
     """
 
+    assignment: Assignment
     spans: tuple[Samples, ...]
     duration_seconds: float | None
-    wanted: frozenset[str]
     damaged_packets: int = 0
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """Which of "bpm", "key" and "energy" are to be computed."""
+        return self.assignment.wanted
 
     @property
     def analysed_seconds(self) -> float:
@@ -79,11 +86,13 @@ class Energy:
 @dataclass(frozen=True, slots=True)
 class Extent:
     """Attributes:
+    assignment: what the audio was decoded for.
     duration_seconds: of the whole file; None where nobody can tell.
     analysed_seconds: how much of it was looked at.
     damaged_packets: how many packets of it could not be decoded.
     """
 
+    assignment: Assignment
     duration_seconds: float | None
     analysed_seconds: float
     damaged_packets: int

@@ -14,8 +14,12 @@ import pytest
 from ops.audio import TrackSpec, compose, write_track
 from pipeline.errors import StepError
 from stages.analysis import decode, energy, extent, key, summarise, tempo
+from stages.analysis.assignment import Assignment
 from stages.analysis.audio import RATE, Audio
+from stages.analysis.summary import completed
 from stages.contracts import AnalysisRequest
+
+EVERYTHING = Assignment.of(AnalysisRequest(recording_id="a-recording", file_path="/nowhere.wav"))
 
 
 @dataclass
@@ -38,33 +42,37 @@ def context() -> PoolContext:
 
 
 @pytest.fixture
-def request_for() -> Callable[..., AnalysisRequest]:
-    def make(path: Path, *types: str) -> AnalysisRequest:
-        return AnalysisRequest.model_validate(
+def request_for() -> Callable[..., Assignment]:
+    """A request for some types of a file, of which nothing is known."""
+
+    def make(path: Path, *types: str) -> Assignment:
+        request = AnalysisRequest.model_validate(
             {
                 "recording_id": "a-recording",
                 "file_path": str(path),
                 "analysis_types": types or ("bpm", "key", "energy"),
             },
         )
+        return Assignment.of(request)
 
     return make
 
 
 @pytest.fixture
-def analyse(context: PoolContext, request_for: Callable[..., AnalysisRequest]) -> Callable[..., dict[str, Any]]:
+def analyse(context: PoolContext, request_for: Callable[..., Assignment]) -> Callable[..., dict[str, Any]]:
     """All steps in the topology's order on one file; the results."""
 
     def run(path: Path, *types: str) -> dict[str, Any]:
         audio = decode(request_for(path, *types), context)
         parts = (tempo(audio, context), key(audio, context), energy(audio, context), extent(audio))
-        return dict(summarise(parts).results)
+        analysed = summarise(parts)
+        return dict(completed(analysed.findings, analysed.assignment.wanted).results)
 
     return run
 
 
 @pytest.fixture
-def refusal(context: PoolContext, request_for: Callable[..., AnalysisRequest]) -> Callable[[Path], StepError]:
+def refusal(context: PoolContext, request_for: Callable[..., Assignment]) -> Callable[[Path], StepError]:
     """The error that decoding a file ends in."""
 
     def run(path: Path) -> StepError:
@@ -90,7 +98,7 @@ def composed() -> Callable[..., Audio]:
     @cache
     def make(bpm: float, key: str, style: str, seconds: float = 15.0, **more: Any) -> Audio:
         spec = TrackSpec(bpm, key, seconds, style, rate=RATE, **more)
-        return Audio((compose(spec).mean(axis=0),), seconds, frozenset(("bpm", "key", "energy")))
+        return Audio(EVERYTHING, (compose(spec).mean(axis=0),), seconds)
 
     return make
 
@@ -98,6 +106,6 @@ def composed() -> Callable[..., Audio]:
 @pytest.fixture
 def audio_of() -> Callable[[np.ndarray[Any, Any]], Audio]:
     def make(samples: np.ndarray[Any, Any]) -> Audio:
-        return Audio((samples.astype(np.float32),), samples.size / RATE, frozenset(("bpm", "key", "energy")))
+        return Audio(EVERYTHING, (samples.astype(np.float32),), samples.size / RATE)
 
     return make
