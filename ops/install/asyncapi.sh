@@ -12,5 +12,5 @@ command -v npm >/dev/null 2>&1 || fail "npm is missing: run \`make servers\`"
 printf '==> fetching the JSON Schema of AsyncAPI\n'
 mkdir -p "$folder"
 cp ops/install/asyncapi/package.json "$lock" "$folder/"
-(cd "$folder" && npm ci --silent --ignore-scripts --no-audit --no-fund) || fail "npm ci in $folder failed"
+(cd "$folder" && npm ci --loglevel=error --ignore-scripts --no-audit --no-fund >/dev/null) || fail "npm ci in $folder failed"
 cp "$lock" "$folder/fetched.json"

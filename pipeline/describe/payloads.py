@@ -86,9 +86,7 @@ class Payloads:
                 else "The AMQP property correlation_id",
                 "location": f"$message.{'payload' if in_body else 'header'}#/correlation_id",
             }
-            message["bindings"] = {
-                "amqp": {"contentEncoding": "UTF-8", "messageType": name, "bindingVersion": AMQP_BINDING}
-            }
+            message["bindings"] = {"amqp": {"messageType": name, "bindingVersion": AMQP_BINDING}}
         if described.examples:
             message["examples"] = [_example(described, payload) for payload in described.examples]
         return message
