@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
+from typing import Any
+from uuid import uuid4
 
 from pydantic import BaseModel
 
-from pipeline.stage import StageContext
+from pipeline.messages.message import derive_message_id
+from pipeline.stage import Emit, Failed, StageContext
+from stages.contracts import TimedAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,64 @@ class Stopwatch:
         if made_at.tzinfo is None:
             made_at = made_at.replace(tzinfo=UTC)
         return round(max(0.0, (self.began_at - made_at).total_seconds()) * 1000, 3)
+
+
+def answered(
+    message: str,
+    model: type[TimedAnswer],
+    request: BaseModel,
+    context: StageContext,
+    stopwatch: Stopwatch,
+    **found: Any,
+) -> Emit:
+    """The answer to a request that was fulfilled: the message and its model, with the fields of its own."""
+    return _answer(
+        message,
+        model,
+        request,
+        context,
+        success=True,
+        error=None,
+        error_code=None,
+        processing_time_ms=stopwatch.processing_time_ms(),
+        queue_time_ms=stopwatch.queue_time_ms(request, context),
+        **found,
+    )
+
+
+def refused(
+    message: str, model: type[TimedAnswer], request: BaseModel, context: StageContext, failure: Failed, **known: Any
+) -> Emit:
+    """The answer to a request that has failed for good."""
+    return _answer(
+        message,
+        model,
+        request,
+        context,
+        success=False,
+        error=failure.reason,
+        error_code=failure.error_code,
+        processing_time_ms=round(failure.elapsed_ms, 3),
+        queue_time_ms=Stopwatch().queue_time_ms(request, context),
+        **known,
+    )
+
+
+def _answer(
+    message: str, model: type[TimedAnswer], request: BaseModel, context: StageContext, *, success: bool, **fields: Any
+) -> Emit:
+    """The same one for a request that is delivered again, under one id in its body and on the wire."""
+    asked = context.envelope.message_id
+    identity = f"{asked or uuid4()}:{'done' if success else 'failed'}"
+    body = model.model_validate(
+        {
+            "message_id": derive_message_id(message, identity),
+            "timestamp": datetime.now(UTC),
+            "original_message_id": asked,
+            "correlation_id": getattr(request, "correlation_id", None) or context.envelope.correlation_id,
+            "job_id": getattr(request, "job_id", None) or asked,
+            "success": success,
+            **fields,
+        }
+    )
+    return Emit(message, body, identity=identity)

@@ -6,24 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from stages.content import Content
 from stages.contracts import AnalysisRequest
-from stages.fingerprint import Look
 
 Findings = Mapping[str, Mapping[str, Any]]
 """By what was looked for ("bpm", "key", "energy"; "extent", which goes with each): the fields of the results. What
 was looked for and is not there has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What is in a file at one moment.
-
-    Attributes:
-        xxh128: lower-case hexadecimal.
-    """
-
-    xxh128: str
-    look: Look
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,16 @@ findings, and results: all of them as they are shown.
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ErrorCode, Transient
 from pipeline.stage import Completed, StageContext
-from stages.analysis.assignment import Analysed, Assignment, Content, Findings
+from stages.analysis.assignment import Analysed, Assignment, Findings
 from stages.analysis.summary import ANALYSER_VERSION, completed
+from stages.content import Content, content_of
 from stages.contracts import AnalysisRequest
-from stages.fingerprint import Abandoned, Look, Unsettled, xxh128_of
-from stages.paths import audio_file, unreadable
+from stages.paths import audio_file
 
 KIND = "analysis"
 _EXTENT = "extent"
@@ -31,7 +30,7 @@ async def recall(request: AnalysisRequest, context: StageContext) -> Assignment 
         Transient: FILE_UNREADABLE when the file system fails, CANCELLED when the work was called off.
     """
     path = await asyncio.to_thread(audio_file, request.file_path, context.roots)
-    content = await asyncio.to_thread(_content, path, context)
+    content = await content_of(path, context)
     if content is None:
         return Assignment.of(request)
     known = _usable(await context.state.get(KIND, content.xxh128), content)
@@ -49,7 +48,7 @@ async def remember(analysed: Analysed, context: StageContext) -> Completed:
     """
     assignment, found = analysed.assignment, analysed.findings
     if assignment.content is not None:
-        if await asyncio.to_thread(_is_still, assignment.request.file_path, assignment.content):
+        if await assignment.content.is_still_in(Path(assignment.request.file_path)):
             await _keep(found, assignment.content, context)
         elif assignment.known:
             raise Transient("The file was changed while it was analysed", ErrorCode.FILE_UNREADABLE)
@@ -74,23 +73,3 @@ def _usable(document: dict[str, Any] | None, content: Content) -> dict[str, Any]
         return {}
     mark = (document.get("analyser_version"), document.get("size_bytes"))
     return dict(document["findings"]) if mark == (ANALYSER_VERSION, content.look.size) else {}
-
-
-def _content(path: Path, context: StageContext) -> Content | None:
-    """What is in the file; None where it changes as fast as it is read."""
-    try:
-        look, xxh128 = xxh128_of(str(path), abandoned=lambda: context.cancelled)
-    except Unsettled:
-        return None
-    except Abandoned:
-        raise Transient("the analysis was called off", ErrorCode.CANCELLED) from None
-    except OSError as error:
-        raise unreadable(error, path) from error
-    return Content(xxh128, look)
-
-
-def _is_still(path: str, content: Content) -> bool:
-    try:
-        return Look.of(os.stat(path)).same_content(content.look)
-    except OSError:
-        return False

@@ -11,10 +11,9 @@ from typing import Any
 
 from pipeline.errors import ErrorCode, Transient
 from pipeline.stage import Completed, Emit, StageContext
-from stages.answers import Stopwatch
-from stages.contracts import MetadataExtractionRequest
+from stages.answers import Stopwatch, answered
+from stages.contracts import MetadataExtractionComplete, MetadataExtractionRequest
 from stages.media import opened
-from stages.metadata.answer import answer
 from stages.metadata.covers import store_cover
 from stages.metadata.fields import fields_of
 from stages.metadata.pictures import NotAPicture, Picture, picture
@@ -24,6 +23,7 @@ from stages.paths import TEMPORARY, audio_file
 from stages.recordings import Recordings
 
 KIND = "metadata"
+ANSWER = "metadata.extract.complete"
 COMPLETED = "metadata_extraction_complete"
 
 
@@ -130,12 +130,13 @@ async def store(extracted: Extracted, context: StageContext) -> list[Emit | Comp
     found: dict[str, Any] = dict(extracted.parts)
     if "id3_tags" in found:
         found |= {"cover": document["cover"], "warnings": document["warnings"]}
-    emit = answer(
+    emit = answered(
+        ANSWER,
+        MetadataExtractionComplete,
         request,
         context,
-        success=True,
-        processing_time_ms=located.stopwatch.processing_time_ms(),
-        queue_time_ms=located.stopwatch.queue_time_ms(request, context),
+        located.stopwatch,
+        recording_id=request.recording_id,
         **found,
     )
     return [emit, Completed(COMPLETED, {name: _shown(part) for name, part in found.items()})]

@@ -18,9 +18,11 @@ from pipeline.stage import Completed
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.store import Store
 from pipeline.topology.model import Stage
+from stages import content
 from stages.analysis import cache
 from stages.analysis.assignment import Assignment
 from stages.contracts import AnalysisRequest
+from stages.fingerprint import xxh128_of
 from tests.api_plane import project_topology
 
 ALL = ("bpm", "key", "energy")
@@ -110,7 +112,7 @@ async def test_a_copy_and_a_moved_file_get_the_results_at_once(analysis, track, 
 
 async def test_only_what_is_missing_is_computed(analysis, track):
     whole = await analysis(track)
-    await analysis.context.state.delete(cache.KIND, cache.xxh128_of(str(track))[1])
+    await analysis.context.state.delete(cache.KIND, xxh128_of(str(track))[1])
     analysis.computed.clear()
     bpm = await analysis(track, "bpm")
     key = await analysis(track, "key", "bpm")
@@ -159,7 +161,7 @@ async def test_another_analyser_does_not_believe_the_old_results(analysis, track
 async def test_results_of_a_file_that_changed_meanwhile_are_not_remembered(analysis, track):
     other = track.with_name("other.flac")
     write_track(other, bpm=90, key="C major", seconds=12, style="pop")
-    before = cache.xxh128_of(str(track))[1]
+    before = xxh128_of(str(track))[1]
     analysis.context.meanwhile = lambda: os.replace(other, track)
     await analysis(track)
     assert await analysis.context.state.get(cache.KIND, before) is None
@@ -168,7 +170,7 @@ async def test_results_of_a_file_that_changed_meanwhile_are_not_remembered(analy
 
 
 async def test_a_file_written_to_meanwhile_keeps_its_size_and_is_noticed_all_the_same(analysis, track):
-    before = cache.xxh128_of(str(track))[1]
+    before = xxh128_of(str(track))[1]
 
     def scratch() -> None:
         with track.open("r+b") as file:
@@ -199,7 +201,7 @@ async def test_a_refused_file_is_not_read(analysis, tmp_path, monkeypatch):
     def read(*_: Any, **__: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(cache, "xxh128_of", read)
+    monkeypatch.setattr(content, "xxh128_of", read)
     analysis.context.roots = (tmp_path / "library",)
     with pytest.raises(Permanent):
         await analysis(tmp_path / "secret.wav")
@@ -215,8 +217,8 @@ async def test_hashing_stops_when_the_work_is_called_off(analysis, track):
 
 async def test_a_file_that_never_stands_still_is_analysed_and_not_remembered(analysis, track, monkeypatch):
     def unsettled(path: str, **_: Any) -> None:
-        raise cache.Unsettled(path)
+        raise content.Unsettled(path)
 
-    monkeypatch.setattr(cache, "xxh128_of", unsettled)
+    monkeypatch.setattr(content, "xxh128_of", unsettled)
     assert "bpm" in (await analysis(track)).results
     assert (await analysis.context.state.page(cache.KIND))[1] == 0
