@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from stages.files import write_whole
 from stages.metadata.pictures import Picture
 
 FOLDER = "covers"
@@ -36,14 +35,4 @@ def _write_once(path: Path, data: bytes) -> None:
     """The name is the content's hash: what is there and as long is the same, unless a disk broke it."""
     if path.is_file() and path.stat().st_size == len(data):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(descriptor, "wb") as written:
-            written.write(data)
-            written.flush()
-            os.fsync(descriptor)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    write_whole(path, data)
