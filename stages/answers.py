@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -46,45 +47,47 @@ def answered(
     stopwatch: Stopwatch,
     **found: Any,
 ) -> Emit:
-    """The answer to a request that was fulfilled: the message and its model, with the fields of its own."""
-    return _answer(
-        message,
-        model,
-        request,
-        context,
-        success=True,
-        error=None,
-        error_code=None,
-        processing_time_ms=stopwatch.processing_time_ms(),
-        queue_time_ms=stopwatch.queue_time_ms(request, context),
+    """The answer to a request that was worked on: the message and its model, with the fields of its own.
+
+    `found` may say `success=False` where that much of it failed; it is no failure of the message then.
+    """
+    fields = {
+        "success": True,
+        "error": None,
+        "error_code": None,
+        "processing_time_ms": stopwatch.processing_time_ms(),
+        "queue_time_ms": stopwatch.queue_time_ms(request, context),
         **found,
-    )
+    }
+    return _answer(message, model, request, context, "done", fields)
 
 
 def refused(
     message: str, model: type[TimedAnswer], request: BaseModel, context: StageContext, failure: Failed, **known: Any
 ) -> Emit:
     """The answer to a request that has failed for good."""
-    return _answer(
-        message,
-        model,
-        request,
-        context,
-        success=False,
-        error=failure.reason,
-        error_code=failure.error_code,
-        processing_time_ms=round(failure.elapsed_ms, 3),
-        queue_time_ms=Stopwatch().queue_time_ms(request, context),
+    fields = {
+        "success": False,
+        "error": failure.reason,
+        "error_code": failure.error_code,
+        "processing_time_ms": round(failure.elapsed_ms, 3),
+        "queue_time_ms": Stopwatch().queue_time_ms(request, context),
         **known,
-    )
+    }
+    return _answer(message, model, request, context, "failed", fields)
 
 
 def _answer(
-    message: str, model: type[TimedAnswer], request: BaseModel, context: StageContext, *, success: bool, **fields: Any
+    message: str,
+    model: type[TimedAnswer],
+    request: BaseModel,
+    context: StageContext,
+    ending: str,
+    fields: Mapping[str, Any],
 ) -> Emit:
     """The same one for a request that is delivered again, under one id in its body and on the wire."""
-    asked = context.envelope.message_id
-    identity = f"{asked or uuid4()}:{'done' if success else 'failed'}"
+    asked = getattr(request, "message_id", None) or context.envelope.message_id
+    identity = f"{asked or uuid4()}:{ending}"
     body = model.model_validate(
         {
             "message_id": derive_message_id(message, identity),
@@ -92,7 +95,6 @@ def _answer(
             "original_message_id": asked,
             "correlation_id": getattr(request, "correlation_id", None) or context.envelope.correlation_id,
             "job_id": getattr(request, "job_id", None) or asked,
-            "success": success,
             **fields,
         }
     )

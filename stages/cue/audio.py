@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import av
-
 from pipeline.stage import StageContext
-from stages.media import damaged, opened
+from stages.media import audio_stream, opened, refuse_noise, stated_seconds
 from stages.paths import audio_file
 
 
@@ -18,29 +16,20 @@ class AboutAudio(Protocol):
     @property
     def audio_path(self) -> Path: ...
 
-    def with_seconds(self, seconds: float) -> AboutAudio: ...
+    def with_seconds(self, seconds: float | None) -> AboutAudio: ...
 
 
 T = TypeVar("T", bound=AboutAudio)
 
 
-def measured_seconds(path: Path) -> float:
-    """How long a file is, by what it says of itself; decoding its start proves that it is audio.
+def measured_seconds(path: Path) -> float | None:
+    """How long a file is by what its headers say, if it is audio; None where they do not.
 
     Raises: Permanent, UNSUPPORTED_FORMAT or DECODE_ERROR; Transient when the file system fails.
     """
     with opened(path) as container:
-        streams = container.streams.audio
-        if not streams:
-            raise damaged(path)
-        stream = streams[0]
-        if next(container.decode(stream), None) is None:
-            raise damaged(path)
-        if stream.duration and stream.time_base:
-            return float(stream.duration * stream.time_base)
-        if container.duration:
-            return float(container.duration / av.time_base)
-    raise damaged(path)
+        refuse_noise(path, container)
+        return stated_seconds(container, audio_stream(container))
 
 
 def open_audio(waiting: T, context: StageContext) -> T:

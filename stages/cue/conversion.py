@@ -18,7 +18,7 @@ from stages.cue.generation import losses_found, result_of
 from stages.cue.parse import parse
 from stages.cue.profiles import Loss
 from stages.cue.sheet import Sheet, Track
-from stages.cue.sheets import read, readable_format, store, stored_already
+from stages.cue.sheets import is_of, read, readable_format, store, stored_already
 from stages.cue.validate import validate
 from stages.cue_files import CueFiles
 
@@ -43,9 +43,9 @@ async def convert(request: CueConversionRequest, context: StageContext) -> list[
     audio_path = Path(source.audio_file_path or sheet.files[0].name)
     rendered = target.render(sheet, Audio(audio_path))
     report = report_of(validate(rendered.sheet, profile=target.profile).findings, losses_found(rendered))
-    cue_file_id = derive_message_id(request.message_id, "cue_file", target.name)
+    cue_file_id = derive_message_id(request.message_id, "cue_file", source.cue_file_id, target.name)
     cue_file = await stored_already(cue_file_id, context)
-    if cue_file is None:
+    if cue_file is None or not is_of(cue_file, rendered):
         try:
             cue_file = await store(
                 rendered,
@@ -63,7 +63,7 @@ async def convert(request: CueConversionRequest, context: StageContext) -> list[
             ) from error
     losses = [loss.as_json() for loss in (*left_out, *rendered.losses)]
     found = {**result_of(cue_file), "validation_report": report.as_json(), "losses": losses}
-    answer = conversion_answer(request, context, stopwatch, success=True, **found)
+    answer = conversion_answer(request, context, stopwatch, **found)
     return [answer, Completed("cue_conversion_complete", {"target_format": target.name, **found})]
 
 

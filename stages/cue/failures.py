@@ -10,13 +10,13 @@ from stages.contracts import (
     CueValidationRequest,
     FormatResult,
 )
-from stages.cue.answers import batch_answer, conversion_answer, failure, single_answer, validation_answer
+from stages.cue.answers import batch_answer, conversion_answer, single_answer, validation_answer
 from stages.cue.generation import result_of, sheet_id
 from stages.cue.sheets import stored_already
 
 
 def single_failed(request: CueGenerationRequest, failed: Failed, context: StageContext) -> Emit:
-    return single_answer(request, context, failed, format=request.format, **failure(failed))
+    return single_answer(request, context, failed)
 
 
 async def batch_failed(request: BatchCueGenerationRequest, failed: Failed, context: StageContext) -> Emit:
@@ -28,13 +28,12 @@ async def batch_failed(request: BatchCueGenerationRequest, failed: Failed, conte
             results.append(FormatResult.model_validate({"format": name, "success": True, **result_of(written)}))
         else:
             results.append(FormatResult(format=name, success=False, error=failed.reason, error_code=failed.error_code))
-    told = {name: value for name, value in failure(failed).items() if name != "validation_report"}
-    return batch_answer(request, context, failed, results=results, **told)
+    return batch_answer(request, context, failed, results=results)
 
 
 def validation_failed(request: CueValidationRequest, failed: Failed, context: StageContext) -> Emit:
-    return validation_answer(request, context, failed, **failure(failed))
+    return validation_answer(request, context, failed)
 
 
 def conversion_failed(request: CueConversionRequest, failed: Failed, context: StageContext) -> Emit:
-    return conversion_answer(request, context, failed, **failure(failed))
+    return conversion_answer(request, context, failed)

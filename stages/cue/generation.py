@@ -19,7 +19,7 @@ from stages.contracts import BatchCueGenerationRequest, CueGenerationRequest, Fo
 from stages.cue.answers import batch_answer, single_answer
 from stages.cue.findings import Finding, Report, report_of
 from stages.cue.formats import Audio, Rendered, format_named, render_tracklist
-from stages.cue.sheets import store, stored_already
+from stages.cue.sheets import is_of, store, stored_already
 from stages.cue.validate import validate
 from stages.cue_files import CueFile
 from stages.paths import inside_roots
@@ -44,7 +44,7 @@ class Prepared:
     stopwatch: Stopwatch
     seconds: float | None = None
 
-    def with_seconds(self, seconds: float) -> Prepared:
+    def with_seconds(self, seconds: float | None) -> Prepared:
         return replace(self, seconds=seconds)
 
     @property
@@ -82,15 +82,20 @@ async def deliver(prepared: Prepared, context: StageContext) -> list[Emit | Comp
     if isinstance(request, CueGenerationRequest):
         cue_file, report = await sheet_in(request.format, prepared, context)
         found = {**result_of(cue_file), "validation_report": report.as_json()}
-        answer = single_answer(request, context, prepared.stopwatch, success=True, format=request.format, **found)
+        answer = single_answer(request, context, prepared.stopwatch, **found)
         return [answer, Completed("cue_generation_complete", {"format": request.format, **found})]
     results = await _each_format(prepared, context)
     failed = [result for result in results if not result.success]
-    error = {
-        "error": f"{len(failed)} of {len(results)} formats failed" if failed else None,
-        "error_code": failed[0].error_code if failed else None,
-    }
-    answer = batch_answer(request, context, prepared.stopwatch, success=not failed, results=results, **error)
+    told = (
+        {}
+        if not failed
+        else {
+            "success": False,
+            "error": f"{len(failed)} of {len(results)} formats failed",
+            "error_code": failed[0].error_code,
+        }
+    )
+    answer = batch_answer(request, context, prepared.stopwatch, results=results, **told)
     shown = [result.model_dump(mode="json") for result in results]
     return [answer, Completed("batch_cue_generation_complete", {"results": shown, "success": not failed})]
 
@@ -118,7 +123,7 @@ async def sheet_in(format: str, prepared: Prepared, context: StageContext) -> tu
         )
     cue_file_id = sheet_id(prepared.request, wanted.name)
     cue_file = await stored_already(cue_file_id, context)
-    if cue_file is None:
+    if cue_file is None or not is_of(cue_file, rendered):
         try:
             cue_file = await store(
                 rendered,
@@ -138,7 +143,7 @@ async def sheet_in(format: str, prepared: Prepared, context: StageContext) -> tu
 
 def sheet_id(request: Request, format: str) -> str:
     """The id of the sheet that a request gets in a format."""
-    return derive_message_id(request.message_id, "cue_file", format)
+    return derive_message_id(request.message_id, "cue_file", request.tracklist_id, format)
 
 
 def result_of(cue_file: CueFile) -> dict[str, Any]:

@@ -76,6 +76,11 @@ async def read(cue_file: CueFile) -> tuple[bytes, bool]:
     return content, hashlib.sha256(content).hexdigest() == cue_file.checksum
 
 
+def is_of(cue_file: CueFile, rendered: Rendered) -> bool:
+    """Whether it is this sheet: a request may come with the id of another one."""
+    return cue_file.checksum == hashlib.sha256(rendered.content).hexdigest()
+
+
 def readable_format(cue_file: CueFile) -> None:
     """Raises Permanent, UNKNOWN_FORMAT, for a sheet whose format cannot be read back."""
     if not format_named(cue_file.format).readable:

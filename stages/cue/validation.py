@@ -36,7 +36,7 @@ class Examined:
     stopwatch: Stopwatch
     seconds: float | None = None
 
-    def with_seconds(self, seconds: float) -> Examined:
+    def with_seconds(self, seconds: float | None) -> Examined:
         return replace(self, seconds=seconds)
 
 
@@ -67,7 +67,7 @@ def conclude(examined: Examined, context: StageContext) -> list[Emit | Completed
         validate(parse(examined.content), audio_seconds=examined.seconds, profile=profile).findings,
         [] if examined.intact else [changed],
     ).as_json()
-    answer = validation_answer(examined.request, context, examined.stopwatch, success=True, validation_report=report)
+    answer = validation_answer(examined.request, context, examined.stopwatch, validation_report=report)
     results = {"cue_file_id": examined.cue_file.cue_file_id, "validation_report": report}
     return [answer, Completed("cue_validation_complete", results)]
 

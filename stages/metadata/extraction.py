@@ -13,12 +13,12 @@ from pipeline.errors import ErrorCode, Transient
 from pipeline.stage import Completed, Emit, StageContext
 from stages.answers import Stopwatch, answered
 from stages.contracts import MetadataExtractionComplete, MetadataExtractionRequest
-from stages.media import opened
+from stages.media import opened, refuse_noise
 from stages.metadata.covers import store_cover
 from stages.metadata.fields import fields_of
 from stages.metadata.pictures import NotAPicture, Picture, picture
 from stages.metadata.tag_reader import read_tags
-from stages.metadata.technical import refuse_noise, technical_data
+from stages.metadata.technical import technical_data
 from stages.paths import TEMPORARY, audio_file
 from stages.recordings import Recordings
 

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from pipeline.errors import ErrorCode, Permanent
-from stages.media import damaged
+from stages.media import audio_stream, stated_seconds
 from stages.metadata.tag_reader import RawTags, squeezed
 from stages.metadata.text import cleaned
 
-_PACKETS_TRIED = 32
 _LONGEST_ENCODER = 200
 
 _FAMILIES = {"vorbis": "ogg_vorbis", "wavpack": "wavpack", "wmav1": "wma", "wmav2": "wma", "wmapro": "wma"} | {
@@ -28,14 +25,6 @@ _PCM_BITS = re.compile(r"pcm_[suf](\d+)")
 _GAIN = re.compile(r"([+-]?\d{1,6}(?:\.\d{1,6})?)\s*(?:dB)?\s*$", re.IGNORECASE)
 # RFC 7845, section 5.2.1: steps of 1/256 dB towards -23 LUFS; ReplayGain 2 aims at -18.
 _R128_STEP, _R128_BELOW = 256, 5.0
-
-
-def audio_stream(container: InputContainer) -> AudioStream:
-    """The stream that is listened to. Raises: Permanent, UNSUPPORTED_FORMAT, where there is none."""
-    streams = container.streams.audio
-    if not streams or streams[0].codec_context is None:
-        raise Permanent("the file holds no audio that can be decoded", ErrorCode.UNSUPPORTED_FORMAT)
-    return streams[0]
 
 
 def technical_data(path: Path, container: InputContainer, tags: RawTags) -> dict[str, Any]:
@@ -52,6 +41,7 @@ def technical_data(path: Path, container: InputContainer, tags: RawTags) -> dict
     metadata = {squeezed(name): value for name, value in stream.metadata.items()}
     metadata |= {name: values[0] for name, values in tags.values.items() if values}
     chapters = len(container.chapters())
+    seconds = stated_seconds(container, stream)
     known = {
         "codec": codec,
         "container": _CONTAINERS.get(container.format.name.split(",")[0], container.format.name.split(",")[0]),
@@ -62,36 +52,13 @@ def technical_data(path: Path, container: InputContainer, tags: RawTags) -> dict
         "lossless": codec.startswith("pcm_") or codec in _LOSSLESS,
         "bit_depth": _bit_depth(path, stream, codec),
         "bitrate": stream.bit_rate or container.bit_rate or None,
-        "duration_seconds": _duration(container, stream),
+        "duration_seconds": None if seconds is None else round(seconds, 3),
         "encoder": cleaned(metadata.get("encoder") or metadata.get("encodersettings", ""), _LONGEST_ENCODER) or None,
         "replaygain": _replaygain(metadata) or None,
         "chapters": chapters,
         "has_chapters": chapters > 0,
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def refuse_noise(path: Path, container: InputContainer) -> None:
-    """Decode some packets: a name and a lucky byte or two are enough for a demuxer, but not for a decoder.
-
-    Raises: Permanent: DECODE_ERROR where most of them are no audio, UNSUPPORTED_FORMAT where there is none.
-    """
-    good = bad = 0
-    stream = audio_stream(container)
-    stream.codec_context.thread_count = 1
-    for _, packet in zip(range(_PACKETS_TRIED), container.demux(stream), strict=False):
-        try:
-            good += bool(packet.decode())
-        except av.error.FFmpegError:
-            bad += 1
-    if good <= bad:
-        raise damaged(path)
-
-
-def _duration(container: InputContainer, stream: AudioStream) -> float | None:
-    if stream.duration and stream.time_base:
-        return round(float(stream.duration * stream.time_base), 3)
-    return round(container.duration / av.time_base, 3) if container.duration else None
 
 
 def _bit_depth(path: Path, stream: AudioStream, codec: str) -> int | None:

@@ -89,6 +89,12 @@ MATRIX: Mapping[str, Subject] = {
     "analysis.request": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
     "analysis.cancel": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING)),
     "metadata.extract": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
+    "cue.generation.single": Subject(
+        "tracklist_id", "tracklist_id", Dies(ErrorCode.UNKNOWN_TRACKLIST), "audio_file_path", READ
+    ),
+    "cue.generation.batch": Subject("formats", "tracklist_id", Dies(ErrorCode.UNKNOWN_TRACKLIST)),
+    "cue.validation": Subject("cue_file_id", "cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE), "audio_file_path", READ),
+    "cue.conversion": Subject("target_format", "source_cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE)),
 }
 
 FAULTS = ("a missing field", "a field of the wrong type", "no JSON")

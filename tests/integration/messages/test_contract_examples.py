@@ -6,6 +6,7 @@ is replaced in the examples.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,42 @@ async def extracted(outcome: Outcome) -> None:
     assert answer["audio_analysis"]["codec"] == "mp3"
 
 
+async def sheet_written(outcome: Outcome) -> None:
+    """The sheet is where the answer says, names the audio and the tracks as they are, and is a valid one."""
+    answer = outcome.answers["cue.generation.complete"]
+    content = Path(answer["file_path"]).read_bytes()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (answer["file_size"], answer["checksum"])
+    assert answer["validation_report"] == {"is_valid": True, "errors": []}
+    assert b'FILE "audio.mp3" MP3\r\n' in content
+    assert b'TITLE "Night Bus"\r\n    PERFORMER "Mira Holt"\r\n    INDEX 01 00:06:00\r\n' in content
+    assert Path(answer["file_path"]).is_relative_to(outcome.desk.library.data_dir)
+    assert outcome.event["recording_id"] != outcome.event["job_id"]
+
+
+async def sheets_written(outcome: Outcome) -> None:
+    results = outcome.answers["cue.generation.batch.complete"]["results"]
+    assert [(each["format"], each["success"]) for each in results] == [
+        ("standard", True),
+        ("serato", True),
+        ("traktor", True),
+    ]
+    assert len({each["cue_file_id"] for each in results}) == 3
+    assert all(Path(each["file_path"]).stat().st_size == each["file_size"] for each in results)
+
+
+async def sheet_checked(outcome: Outcome) -> None:
+    report = outcome.answers["cue.validation.complete"]["validation_report"]
+    assert report == {"is_valid": True, "errors": []}
+
+
+async def sheet_converted(outcome: Outcome) -> None:
+    answer = outcome.answers["cue.conversion.complete"]
+    assert answer["target_format"] == "serato"
+    assert answer["losses"] == []
+    assert b'TITLE "Harbour Lights"' in Path(answer["file_path"]).read_bytes()
+    assert answer["cue_file_id"] != outcome.ids["cue_file_id"]
+
+
 CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.discovered": catalogued,
     "file.created": catalogued,
@@ -83,6 +120,10 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.analyze": analysed,
     "analysis.request": analysed,
     "analysis.cancel": cancelled,
+    "cue.generation.single": sheet_written,
+    "cue.generation.batch": sheets_written,
+    "cue.validation": sheet_checked,
+    "cue.conversion": sheet_converted,
     "metadata.extract": extracted,
 }
 JOB_FIELDS = ("job_id", "batch_job_id", "validation_job_id", "conversion_job_id")
