@@ -138,6 +138,23 @@ class MetadataExtractionComplete(TimedAnswer):
     warnings: list[str] = Field(default_factory=list)
 
 
+class WaveformRequest(Body):
+    """`waveform.generate`. Without a `job_id` it is followed by its AMQP message id."""
+
+    recording_id: Token
+    correlation_id: Token | None = None
+    job_id: Token | None = Field(default=None, exclude_if=_is_absent)
+
+
+class WaveformComplete(TimedAnswer):
+    """`waveform.generate.complete`. The waveform itself is in the state store."""
+
+    message_type: Literal["waveform_generation_complete"] = "waveform_generation_complete"
+    recording_id: Token
+    points: int | None = Field(default=None, ge=1)
+    duration_seconds: float | None = Field(default=None, ge=0)
+
+
 class TracklistGenerationRequest(Body):
     """`tracklist.generate`. Without a `job_id` it is followed by its AMQP message id."""
 

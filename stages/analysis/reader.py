@@ -82,7 +82,7 @@ class Reader:
         parts: list[Samples] = []
         count = 0
         expected = min(limit, round((self.duration or WHOLE_SECONDS) * RATE))
-        for part in self._resampled(start):
+        for part in self.pieces(start):
             parts.append(part)
             count += part.size
             share = min(1.0, count / max(1, expected))
@@ -94,10 +94,12 @@ class Reader:
         samples = np.concatenate(parts)[:limit] if parts else np.zeros(0, dtype=np.float32)
         return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def _resampled(self, start: float) -> Iterator[Samples]:
-        """Mono samples at RATE in large pieces: a resampler's cost is per call, not per sample.
+    def pieces(self, start: float = 0.0) -> Iterator[Samples]:
+        """Mono samples at RATE from `start` seconds on, in large pieces: resampling costs by the call.
 
         What damage has taken out is replaced by silence, so that the beats after it keep their time.
+
+        Raises: av.error.FFmpegError if reading fails.
         """
         batch = _Batch()
         end: float | None = None
