@@ -107,6 +107,20 @@ class Desk:
         return found
 
 
+SIDECAR = """\
+PERFORMER "Several"
+TITLE "An Evening"
+FILE "track.mp3" MP3
+  TRACK 01 AUDIO
+    TITLE "Harbour Lights"
+    PERFORMER "The Tidewater Band"
+    INDEX 01 00:00:00
+  TRACK 02 AUDIO
+    TITLE "Night Bus"
+    PERFORMER "Mira Holt"
+    INDEX 01 00:06:00
+"""
+
 Prepare = Callable[[Desk], Awaitable[Mapping[str, str]]]
 
 
@@ -120,6 +134,11 @@ async def recording(desk: Desk) -> Mapping[str, str]:
 
 async def unanalysed(desk: Desk) -> Mapping[str, str]:
     return {"recording_id": await desk.unanalysed_recording()}
+
+
+async def mixed(desk: Desk) -> Mapping[str, str]:
+    (desk.folder / "track.cue").write_text(SIDECAR)
+    return await unanalysed(desk)
 
 
 async def queued(desk: Desk) -> Mapping[str, str]:
@@ -145,7 +164,7 @@ PREPARATIONS: Mapping[str, Prepare] = {
     "analysis.request": unanalysed,
     "analysis.cancel": queued,
     "metadata.extract": unanalysed,
-    "tracklist.generate": unanalysed,
+    "tracklist.generate": mixed,
     "cue.generation.single": tracklist,
     "cue.generation.batch": tracklist,
     "cue.validation": cue_file,

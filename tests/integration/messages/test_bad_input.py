@@ -132,6 +132,7 @@ async def test_bad_input_costs_only_its_own_message(
             assert library.letters[message_id] == dict.fromkeys(ROWS[name].queues, code)
             if code != ErrorCode.INVALID_MESSAGE:
                 await _is_answered(library, name, correlation_id, success=False, error_code=code)
+                await _is_shown(library, name, body, message_id, code)
         case Passes():
             assert finished == set(ROWS[name].stages)
             assert not library.letters[message_id]
@@ -180,6 +181,14 @@ async def _is_answered(
             body = await library.answered(answer, correlation_id)
             assert (body["success"], body["error_code"]) == (success, error_code)
             assert bool(body["error"]) is not success
+
+
+async def _is_shown(library: WatchedLibrary, name: str, body: Any, message_id: str, code: str) -> None:
+    """On the WebSocket, where the work on the message is shown there."""
+    followed = library.followed(name, body, message_id)
+    if followed is not None:
+        event = await library.event(followed, "error")
+        assert event["data"]["details"]["error_code"] == code
 
 
 async def _next_good_one_is_handled(library: WatchedLibrary, song: Path, name: str) -> None:

@@ -126,7 +126,6 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "cue.conversion": sheet_converted,
     "metadata.extract": extracted,
 }
-JOB_FIELDS = ("job_id", "batch_job_id", "validation_job_id", "conversion_job_id")
 
 
 def test_every_message_that_a_stage_handles_has_an_example_and_a_check() -> None:
@@ -150,8 +149,7 @@ async def test_the_documents_example_is_handled_and_answered_as_the_readme_says(
     answers = {name: await library.answered(name, body.get("correlation_id", message_id)) for name in outside}
     for answer in answers.values():
         assert (answer["success"], answer["error"], answer["error_code"]) == (True, None, None)
-    job_id = next((body[field] for field in JOB_FIELDS if field in body), message_id)
-    followed = job_id if answers else body.get("recording_id", "")
+    followed = library.followed(row.message, body, message_id) or body.get("recording_id", "")
     (event,) = [await library.event(followed, kind) for kind in row.events] or [{}]
     await CHECKS[row.message](Outcome(desk, ids, answers, event))
     assert not library.letters[message_id]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,16 @@ class WatchedLibrary(LiveLibrary):
 
         found: dict[str, Any] = await self.until(there, f"{name} with correlation id {correlation_id}")
         return found
+
+    def followed(self, name: str, body: Mapping[str, Any], message_id: str) -> str | None:
+        """The id of the job or recording under which the work on a message is shown; None where it is not."""
+        for stage in self.topology.stages.values():
+            if any(name in taken for taken in stage.from_.values()):
+                if stage.job is not None:
+                    return str(body.get(stage.job) or message_id)
+                if stage.track is not None:
+                    return str(body[stage.track])
+        return None
 
     async def event(self, key: str, kind: str) -> dict[str, Any]:
         """The last event of a recording or a job as the WebSocket shows it, once it is of this type."""
