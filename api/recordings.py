@@ -140,7 +140,7 @@ async def show_recording(request: Request, recording_id: Id) -> Json:
         | {
             "file": shown_file(plane, document),
             "metadata": shown_metadata(metadata),
-            "analysis": await documents.get(ANALYSIS, content) if content else None,
+            "analysis": _shown_analysis(await documents.get(ANALYSIS, content)) if content else None,
             "tracklists": [_summary(each) for each in await _newest(plane, TRACKLIST, recording_id)],
             "cue_files": [shown_cue_file(plane, each) for each in await _newest(plane, CUE_FILE, recording_id)],
             "duplicates": await _twins(plane, recording_id, document.get("sha256_hash")),
@@ -156,6 +156,11 @@ def shown_file(plane: Plane, document: dict[str, Any]) -> dict[str, Any]:
     former = document.get("path_history") or []
     history = [{"path": shown_path(each["path"], roots), "until": each["until"]} for each in former]
     return {key: document.get(key) for key in _FILE_FIELDS} | {"path_history": history}
+
+
+def _shown_analysis(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Without what the analyser keeps for itself."""
+    return document and {key: value for key, value in document.items() if key != "findings"}
 
 
 async def _newest(plane: Plane, kind: str, recording_id: str) -> Sequence[dict[str, Any]]:

@@ -66,6 +66,7 @@ async def submit(
     *,
     job: str | None = "job_id",
     follow: str | None = None,
+    identity: str | None = None,
     recording_id: str | None = None,
 ) -> Json:
     """Build a message's body, publish it, and answer 202 once the broker has confirmed it.
@@ -74,6 +75,7 @@ async def submit(
         fields: of the body, beside its ids, its time and its correlation_id.
         job: the body's field for the id of the job; None where there is no such field.
         follow: what the work is followed by instead of a new job's id.
+        identity: id of message, correlation and job, where asking again must not be another message.
     Raises: Problem, 422 or 501; what `Services.publish` raises.
     """
     services = plane_of(request).services
@@ -82,8 +84,8 @@ async def submit(
             501, f"The topology has no message {message}", ErrorCode.UNKNOWN_MESSAGE, "Declare it in topology.yaml"
         )
     model = services.model_of(message)
-    message_id, correlation_id = str(uuid.uuid4()), str(uuid.uuid4())
-    job_id = follow or str(uuid.uuid4())
+    message_id, correlation_id, new_job = (identity or str(uuid.uuid4()) for _ in range(3))
+    job_id = follow or new_job
     own = {"message_id": message_id, "timestamp": datetime.now(UTC), "requested_by": _REQUESTED_BY}
     body = {key: value for key, value in own.items() if key in model.model_fields}
     body |= {"correlation_id": correlation_id, **fields}
@@ -92,14 +94,18 @@ async def submit(
     if job is not None:
         body[job] = job_id
     await services.publish(message, _validated(message, model, body), message_id)
-    answer = {
-        "message": message,
-        "message_id": message_id,
-        "correlation_id": correlation_id,
-        "job_id": job_id,
-        "recording_id": recording_id,
-    }
-    return Json(answer, 202, headers={"Location": f"/v1/jobs/{quote(job_id, safe='')}"})
+    return accepted(
+        message=message,
+        message_id=message_id,
+        correlation_id=correlation_id,
+        job_id=job_id,
+        recording_id=recording_id,
+    )
+
+
+def accepted(*, job_id: str, **fields: str | None) -> Json:
+    """The answer with the fields of Accepted."""
+    return Json({"job_id": job_id, **fields}, 202, headers={"Location": f"/v1/jobs/{quote(job_id, safe='')}"})
 
 
 def _validated(message: str, model: type[BaseModel], body: Mapping[str, Any]) -> BaseModel:

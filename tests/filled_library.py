@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ async def fill(api: RunningApi, data_dir: Path) -> None:
     await api.add_recording("r1", "/music/sets/mix.mp3", sha256_hash="ab", xxh128_hash="cd", file_type="mp3")
     await api.add_recording("r2", "/music/copies/mix.mp3", sha256_hash="ab", xxh128_hash="cd", file_type="mp3")
     await documents.put("metadata", "r1", METADATA)
+    await documents.put("waveform", "r1", WAVEFORM)
     await documents.put("analysis", "cd", {"results": {"bpm": 128.0}})
     await documents.put("tracklist", "t1", TRACKLIST, index={"recording": "r1"})
     cue_file = CUE_FILE | {"file_size": len(SHEET), "checksum": hashlib.sha256(SHEET).hexdigest()}
@@ -48,6 +50,18 @@ METADATA: dict[str, Any] = {
     "audio_analysis": {"codec": "mp3", "sample_rate": 44100, "channels": 2},
     "cover": {"mime": "image/png", "width": 1, "height": 1, "file": "cover.png"},
     "warnings": [],
+}
+WAVEFORM: dict[str, Any] = {
+    "recording_id": "r1",
+    "xxh128": "cd",
+    "version": "1",
+    "points": 4,
+    "duration_seconds": 3600.0,
+    "peaks": {
+        "low": base64.b64encode(bytes([0, 256 - 64, 256 - 127, 256 - 32])).decode(),
+        "high": base64.b64encode(bytes([0, 64, 127, 96])).decode(),
+        "rms": base64.b64encode(bytes([0, 51, 255, 102])).decode(),
+    },
 }
 TRACKLIST: dict[str, Any] = {
     "tracklist_id": "t1",

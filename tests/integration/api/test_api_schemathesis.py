@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import uuid
 from pathlib import Path
@@ -43,13 +44,19 @@ async def _run(api: RunningApi, folder: Path, config: str) -> tuple[int | None, 
     return process.returncode, output.decode()
 
 
+def operations_tested(output: str) -> int:
+    found = re.search(r"Selected: (\d+)/\1\n\s+Tested: \1\n", output)
+    assert found, output
+    return int(found[1])
+
+
 @pytest.mark.timeout(_DEADLINE_S + 30)
 async def test_schemathesis_finds_nothing_where_ids_are_guessed(tmp_path: Path) -> None:
     async with running_api(data_dir=tmp_path) as api:
         await fill(api, tmp_path)
         status, output = await _run(api, tmp_path, _CONFIG)
     assert status == 0, output
-    assert "Tested: 5" in output
+    assert operations_tested(output) > 50
 
 
 @pytest.mark.redis
@@ -62,4 +69,4 @@ async def test_schemathesis_finds_nothing_where_ids_are_known(tmp_path: Path, re
         await fill(api, tmp_path)
         status, output = await _run(api, tmp_path, config)
     assert status == 0, output
-    assert "Tested: 5" in output
+    assert operations_tested(output) > 50
