@@ -1,8 +1,11 @@
 // The panel of one recording: all that is known of it, live while it is open.
 
-import { atMostEvery, byId, make, setText } from "./dom.js";
+import { Actions } from "./actions.js";
+import { atMostEvery, byId, make, setHidden, setText } from "./dom.js";
 import * as format from "./format.js";
+import { Cover, Waveform } from "./pictures.js";
 import { drawCamelot } from "./recordings.js";
+import { Sheets } from "./sheets.js";
 import { fetchJson } from "./store.js";
 
 const MAIN = ["bpm", "key", "energy"];
@@ -13,15 +16,33 @@ const LABELS = {
   loudness_lufs: "Loudness in LUFS",
   analysed_seconds: "Seconds analysed",
 };
+const TAGS = [
+  ["genre", "Genre"],
+  ["year", "Year"],
+  ["label", "Label"],
+  ["bpm", "BPM in the tags"],
+  ["key", "Key in the tags"],
+  ["comment", "Comment"],
+];
 const SHOWN_ELSEWHERE = new Set([...MAIN, "camelot", "duration_seconds"]);
 
 export class Details {
   #id = null;
   #dialog = byId("details");
-  #body = byId("details-body");
+  #live = make("div");
+  #facts = make("div");
+  #actions;
+  // What stays as it is while its recording is looked at: it may hold the focus, or something half written.
+  #lasting;
   #refresh = atMostEvery(500, () => this.#load());
 
-  constructor() {
+  constructor(jobs) {
+    const actions = new Actions(jobs, () => this.#refresh());
+    this.#actions = actions;
+    this.#lasting = [new Cover(), new Waveform(), actions, new Sheets(actions), new Duplicates((id) => this.open(id))];
+    const [cover, ...others] = this.#lasting.map((part) => part.node);
+    byId("details-name").parentElement.before(cover);
+    byId("details-body").replaceChildren(this.#live, ...others, this.#facts);
     byId("details-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
     this.#dialog.addEventListener("close", () => (this.#id = null));
@@ -30,8 +51,13 @@ export class Details {
   open(recordingId) {
     this.#id = recordingId;
     setText(byId("details-name"), "");
-    this.#body.replaceChildren(make("p", { class: "muted" }, "Loading"));
-    this.#dialog.showModal();
+    setText(byId("details-artist"), "");
+    this.#live.replaceChildren(make("p", { class: "muted" }, "Loading"));
+    this.#facts.replaceChildren();
+    this.#actions.reset(recordingId);
+    for (const part of this.#lasting) setHidden(part.node, true);
+    if (!this.#dialog.open) this.#dialog.showModal();
+    this.#dialog.scrollTop = 0;
     this.#load();
   }
 
@@ -46,13 +72,14 @@ export class Details {
       const recording = await fetchJson(`/v1/recordings/${encodeURIComponent(id)}`);
       if (id === this.#id) this.#draw(recording);
     } catch (error) {
-      if (id === this.#id) this.#body.replaceChildren(make("p", { class: "banner" }, error.message));
+      if (id === this.#id) this.#live.replaceChildren(make("p", { class: "banner" }, error.message));
     }
   }
 
   #draw(recording) {
     const results = recording.results ?? {};
-    setText(byId("details-name"), format.fileName(recording.path) || recording.recording_id);
+    setText(byId("details-name"), recording.title ?? (format.fileName(recording.path) || recording.recording_id));
+    setText(byId("details-artist"), [recording.artist, recording.album].filter(Boolean).join(" · "));
     const parts = [
       make(
         "p",
@@ -63,10 +90,51 @@ export class Details {
       ),
     ];
     if (recording.error) parts.push(failure(recording.error));
-    if (recording.results) parts.push(headline(results), furtherResults(results));
-    parts.push(section("File", fileFacts(recording, results)), section("History", history(recording.history)));
-    this.#body.replaceChildren(...parts.filter(Boolean));
+    if (recording.results) parts.push(headline(results));
+    this.#live.replaceChildren(...parts.filter(Boolean));
+    for (const part of this.#lasting) part.draw(recording);
+    const further = [
+      recording.results ? furtherResults(results) : null,
+      section("Tags", facts(tags(recording.metadata))),
+      section("File", fileFacts(recording, results)),
+      section("History", history(recording.history)),
+    ];
+    this.#facts.replaceChildren(...further.filter(Boolean));
   }
+}
+
+// Other recordings of the same content; made anew only where they have changed, since they may hold the focus.
+class Duplicates {
+  #open;
+  #drawn = "";
+
+  constructor(open) {
+    this.#open = open;
+    this.node = make("section", { hidden: true });
+  }
+
+  draw({ duplicates }) {
+    setHidden(this.node, duplicates.length === 0);
+    const now = JSON.stringify(duplicates);
+    if (now === this.#drawn) return;
+    this.#drawn = now;
+    const items = duplicates.map((twin) => {
+      const button = make("button", { type: "button" }, twin.path);
+      button.addEventListener("click", () => this.#open(twin.recording_id));
+      return make("li", {}, button);
+    });
+    this.node.replaceChildren(make("h3", {}, "Same content"), make("ul", { class: "duplicates" }, ...items));
+  }
+}
+
+function tags(metadata) {
+  const told = metadata?.id3_tags ?? {};
+  const technical = metadata?.audio_analysis ?? {};
+  const rate = technical.sample_rate ? `${technical.sample_rate / 1000} kHz` : "";
+  return [
+    ...TAGS.map(([name, label]) => [label, told[name]]),
+    ["Sound", [technical.codec, rate, technical.bitrate && `${Math.round(technical.bitrate / 1000)} kbit/s`].filter(Boolean).join(", ")],
+  ];
 }
 
 function section(title, content) {
@@ -76,7 +144,7 @@ function section(title, content) {
 function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined);
   if (!shown.length) return null;
-  return make("dl", {}, ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { class: IDS.has(name) && "id" }, value)]));
+  return make("dl", {}, ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", { class: IDS.has(name) && "id" }, String(value))]));
 }
 
 function failure(error) {

@@ -4,6 +4,7 @@ import { LiveClient } from "./client.js";
 import { Details } from "./details.js";
 import { atMostEvery, byId, oncePerFrame, setAttribute, setHidden, setText } from "./dom.js";
 import * as format from "./format.js";
+import { Jobs } from "./jobs.js";
 import { Letters } from "./letters.js";
 import { RecordingList } from "./recordings.js";
 import { Store, fetchJson } from "./store.js";
@@ -15,7 +16,8 @@ const IDLE_MS = 15_000;
 const TYPING_MS = 200;
 
 const store = new Store();
-const details = new Details();
+const jobs = new Jobs();
+const details = new Details(jobs);
 const letters = new Letters();
 const list = new RecordingList(store, (id) => details.open(id));
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -41,7 +43,10 @@ live.addEventListener("state", ({ detail }) => showConnection(detail.state));
 
 live.addEventListener("message", ({ detail: message }) => {
   if (message.recording_id && message.data) {
-    if (store.apply(message)) refresh();
+    if (message.job_id) {
+      jobs.apply(message);
+      if (message.data.status === "completed") refresh();
+    } else if (store.apply(message)) refresh();
     if (message.data.type === "error") {
       letters.outdated();
       refreshLetters();

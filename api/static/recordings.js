@@ -119,9 +119,10 @@ class Row {
 
   draw(item) {
     const results = item.results ?? {};
-    const name = format.fileName(item.path) || item.recording_id;
+    const file = format.fileName(item.path) || item.recording_id;
+    const name = item.title ?? file;
     setText(this.name, name);
-    setText(this.folder, format.folder(item.path));
+    setText(this.folder, item.title ? [item.artist, item.path].filter(Boolean).join(" · ") : format.folder(item.path));
     setAttribute(this.name, "title", item.path || item.recording_id);
     setAttribute(this.node, "data-status", item.status);
     setText(this.badge, format.STATUS_NAMES[item.status] ?? item.status);
