@@ -95,6 +95,7 @@ MATRIX: Mapping[str, Subject] = {
     "cue.generation.batch": Subject("formats", "tracklist_id", Dies(ErrorCode.UNKNOWN_TRACKLIST)),
     "cue.validation": Subject("cue_file_id", "cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE), "audio_file_path", READ),
     "cue.conversion": Subject("target_format", "source_cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE)),
+    "rename.request": Subject("suggested_name", file_field="file_path", files=READ | {Odd.NOISE: Passes()}),
 }
 
 FAULTS = ("a missing field", "a field of the wrong type", "no JSON")

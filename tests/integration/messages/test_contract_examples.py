@@ -110,6 +110,16 @@ async def sheet_converted(outcome: Outcome) -> None:
     assert answer["cue_file_id"] != outcome.ids["cue_file_id"]
 
 
+async def renamed(outcome: Outcome) -> None:
+    """The file has its new name and no other, and the backup nobody asked for is not there."""
+    folder, answer = outcome.desk.folder, outcome.answers["rename.response"]
+    assert answer["original_path"] == str(folder / "track.mp3")
+    assert answer["new_path"] == str(folder / "Artist - Track Title.mp3")
+    assert {path.name for path in folder.iterdir()} >= {"Artist - Track Title.mp3"}
+    assert not [path for path in folder.iterdir() if path.name.startswith("track.mp3")]
+    assert outcome.event["data"]["results"]["rename_id"] == answer["rename_id"]
+
+
 CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.discovered": catalogued,
     "file.created": catalogued,
@@ -125,6 +135,7 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "cue.validation": sheet_checked,
     "cue.conversion": sheet_converted,
     "metadata.extract": extracted,
+    "rename.request": renamed,
 }
 
 
