@@ -1,4 +1,4 @@
-"""Example bodies of the messages, as the contract document prints them."""
+"""Example bodies of the messages: as the contract document prints them, and in its manner for those it lacks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ Body = dict[str, Any]
 _DOCUMENT: dict[str, Body] = json.loads(Path(__file__).with_name("contract_examples.json").read_text(encoding="utf-8"))
 
 
+_OURS: dict[str, Body] = {
+    "waveform.generate": {"recording_id": "uuid-string", "correlation_id": "uuid-string"},
+}
+
+
 def _examples() -> Iterator[tuple[str, Sequence[Body]]]:
     for name, body in _DOCUMENT.items():
         choices = {field: value.split("|") for field, value in body.items() if isinstance(value, str) and "|" in value}
@@ -22,6 +27,7 @@ def _examples() -> Iterator[tuple[str, Sequence[Body]]]:
             yield name, _expanded(body, choices)
         if name == "analysis.request":
             yield "file.analyze", [body]
+    yield from ((name, [body]) for name, body in _OURS.items())
 
 
 def _expanded(body: Body, choices: Mapping[str, Sequence[str]]) -> list[Body]:

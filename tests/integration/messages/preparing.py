@@ -164,6 +164,7 @@ PREPARATIONS: Mapping[str, Prepare] = {
     "analysis.request": unanalysed,
     "analysis.cancel": queued,
     "metadata.extract": unanalysed,
+    "waveform.generate": unanalysed,
     "tracklist.generate": mixed,
     "cue.generation.single": tracklist,
     "cue.generation.batch": tracklist,

@@ -89,6 +89,7 @@ MATRIX: Mapping[str, Subject] = {
     "analysis.request": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
     "analysis.cancel": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING)),
     "metadata.extract": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
+    "waveform.generate": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
     "cue.generation.single": Subject(
         "tracklist_id", "tracklist_id", Dies(ErrorCode.UNKNOWN_TRACKLIST), "audio_file_path", READ
     ),

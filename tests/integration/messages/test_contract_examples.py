@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from stages.examples import EXAMPLES
-from tests.integration.messages.preparing import PREPARATIONS, Desk, nothing
+from tests.integration.messages.preparing import PREPARATIONS, SONG_SECONDS, Desk, nothing
 from tests.integration.messages.watched_library import WatchedLibrary
 from tests.message_table import Row, rows
 
@@ -72,6 +72,12 @@ async def extracted(outcome: Outcome) -> None:
     answer = outcome.answers["metadata.extract.complete"]
     assert answer["id3_tags"]["artist"] == "The Tidewater Band"
     assert answer["audio_analysis"]["codec"] == "mp3"
+
+
+async def drawn(outcome: Outcome) -> None:
+    answer = outcome.answers["waveform.generate.complete"]
+    assert answer["points"] == 1800
+    assert answer["duration_seconds"] == pytest.approx(SONG_SECONDS, abs=0.2)
 
 
 async def sheet_written(outcome: Outcome) -> None:
@@ -136,6 +142,7 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "cue.conversion": sheet_converted,
     "metadata.extract": extracted,
     "rename.request": renamed,
+    "waveform.generate": drawn,
 }
 
 
