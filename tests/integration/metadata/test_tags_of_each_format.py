@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 
+import av
 import pytest
 
 from ops.audio import write_track
@@ -252,6 +254,21 @@ def test_a_file_without_tags_has_none_and_no_cover(suffix, plain, extract):
     assert not {"title", "artist", "album", "comment", "genre"} & extracted.parts["id3_tags"].keys()
     assert extracted.cover is None
     assert extracted.warnings == ()
+
+
+def test_chapters_are_counted(plain, tmp_path, extract):
+    path = tmp_path / "mix.m4a"
+    with av.open(str(plain("m4a"))) as source, av.open(str(path), "w", format="ipod") as output:
+        stream = output.add_stream_from_template(source.streams.audio[0])
+        chapter = {"time_base": Fraction(1, 1000), "metadata": {"title": "One"}}
+        parts = [chapter | {"id": number, "start": 1000 * number, "end": 1000 * (number + 1)} for number in range(3)]
+        output.set_chapters(parts)
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                output.mux(packet)
+    technical = extract(path, "audio_analysis").parts["audio_analysis"]
+    assert (technical["chapters"], technical["has_chapters"]) == (3, True)
 
 
 def test_replay_gain_is_read_as_numbers(tmp_path, extract):
