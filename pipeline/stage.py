@@ -61,15 +61,16 @@ class Documents(Protocol):
         """Documents, most recently written first, and how many there are in all. Each carries its `id`."""
         ...
 
-    async def delete(self, kind: str, id: str) -> bool:
-        """Remove the document and its index entries; False if there was none."""
+    async def delete(self, kind: str, id: str, *, unchanged: Mapping[str, Any] | None = None) -> bool:
+        """Remove the document and its index entries; False if there was none, or none that is still `unchanged`."""
         ...
 
 
 class StageContext(Protocol):
     """What a step may ask for beside its input.
 
-    In a process pool `state`, `ended`, `standing` and `track` are not there: the state store stays with the worker.
+    In a process pool there is no `state`, `ended`, `standing`, `forget` or `track`: the state store stays with the
+    worker.
     `options` are the stage's own, from the topology; `data_dir` is where files are generated, outside the library.
     """
 
@@ -99,6 +100,10 @@ class StageContext(Protocol):
     async def standing(self, recording_id: str) -> str | None:
         """Where the work on the recording stands: queued, analyzing, retrying, completed, failed, cancelled; None
         where there never was any. Raises StateUnavailable."""
+        ...
+
+    async def forget(self, recording_id: str) -> None:
+        """Drop the progress of a recording that is no longer kept. Raises StateUnavailable."""
         ...
 
     def track(self, recording_id: str) -> None:

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from pipeline.errors import ErrorCode, Permanent
 from pipeline.stage import Cancel, Emit, StageContext
-from stages.contracts import AnalysisRequest, FileDiscovered, FileLifecycleEvent
-from stages.recordings import Recording, Recordings, moved, placed, time_of
+from stages.contracts import AnalysisRequest, FileDiscovered, FileLifecycleEvent, MetadataExtractionRequest
+from stages.recordings import Recording, Recordings, has_gone, moved, placed, time_of
 from stages.sighting import Sighting, sighting_of
 
 Outputs = list[Emit | Cancel]
@@ -113,20 +113,9 @@ async def _origin(sighting: Sighting, recordings: Recordings) -> Recording | Non
         recording
         for recording in await recordings.with_content(sighting.sha256)
         if recording["updated_at"] <= time_of(sighting)
-        and (recording["deleted_at"] or await asyncio.to_thread(_has_gone, recording))
+        and (recording["deleted_at"] or await asyncio.to_thread(has_gone, recording))
     ]
     return max(found, key=lambda each: (each["file_name"] == name, each["updated_at"]), default=None)
-
-
-def _has_gone(recording: Recording) -> bool:
-    """Whether the file certainly is not at its path, though its watched folder is there and has something in it."""
-    if os.path.lexists(recording["path"]):
-        return False
-    try:
-        with os.scandir(recording["watched_directory"]) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
 
 
 async def _take_in(
@@ -155,7 +144,7 @@ async def _take_in(
     await recordings.put(recording)
     request = _request(recording, sighting)
     done = not (changed or again) and await context.ended(recording["recording_id"], request)
-    return [] if done else [request]
+    return [] if done else [request, _metadata_request(recording, sighting, request)]
 
 
 def _is_new_content(recording: Recording, sighting: Sighting) -> bool:
@@ -205,3 +194,9 @@ def _request(recording: Recording, sighting: Sighting) -> Emit:
         identity=f"{recording['recording_id']}:{recording['sha256_hash']}:{recording['revision']}",
         priority=priority + (_OF_CHANGES if sighting.kind != "discovered" else 0),
     )
+
+
+def _metadata_request(recording: Recording, sighting: Sighting, analysis: Emit) -> Emit:
+    """What asks for the tags of the same revision, after what users ask for."""
+    body = MetadataExtractionRequest(recording_id=recording["recording_id"], correlation_id=sighting.correlation_id)
+    return Emit("metadata.extract", body, identity=analysis.identity, priority=_LOWEST)

@@ -80,6 +80,13 @@ class FileLifecycleEvent(Body):
     error: str | None = Field(default=None, exclude_if=_is_absent)
 
 
+class CatalogSweep(Body):
+    """`catalog.sweep`, on `tracktion.events`: look for files that have gone while nobody watched."""
+
+    timestamp: AwareDatetime
+    correlation_id: Token | None = None
+
+
 # Analysis: on `tracktion.events`.
 
 AnalysisType = Literal["bpm", "key", "energy"]

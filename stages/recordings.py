@@ -11,7 +11,7 @@ from pipeline.stage import Documents
 from stages.sighting import Sighting
 
 KIND = "recording"
-_VACATED = "vacated_path"
+VACATED = "vacated_path"
 _MOST_PATHS_KEPT = 50
 _MOST_TWINS = 50
 
@@ -71,12 +71,23 @@ class Recordings:
     async def vacate(self, path: str, time: str) -> None:
         """Remember that nothing was at a path at that time: what is older must not bring it back."""
         if not await self.has_left(path, time):
-            await self._documents.put(_VACATED, path, {"path": path, "at": time})
+            await self._documents.put(VACATED, path, {"path": path, "at": time})
 
     async def has_left(self, path: str, time: str) -> bool:
         """Whether a path that no recording has was vacated after that time."""
-        vacated = await self._documents.get(_VACATED, path)
+        vacated = await self._documents.get(VACATED, path)
         return vacated is not None and vacated["at"] > time
+
+
+def has_gone(recording: Recording) -> bool:
+    """Whether the file certainly is not at its path, though its watched folder is there and has something in it."""
+    if os.path.lexists(recording["path"]):
+        return False
+    try:
+        with os.scandir(recording["watched_directory"]) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 def placed(recording: Recording, path: str, directory: str) -> Recording:

@@ -148,6 +148,9 @@ class LoopContext:
         event = await self._progress.snapshot(recording_id)
         return None if event is None else event.status.value
 
+    async def forget(self, recording_id: str) -> None:
+        await self._progress.forget(recording_id)
+
     def progress(self, fraction: float, message: str = "") -> None:
         self._work.progress(fraction, message)
 
@@ -203,6 +206,9 @@ class ProcessContext:
 
     async def standing(self, recording_id: str) -> str | None:
         raise RuntimeError("context.standing is not available in a process; use it in a step on the loop")
+
+    async def forget(self, recording_id: str) -> None:
+        raise RuntimeError("context.forget is not available in a process; use it in a step on the loop")
 
     def track(self, recording_id: str) -> None:
         raise RuntimeError("context.track is not available in a process; set `track`, or use it on the loop")

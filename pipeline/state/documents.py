@@ -45,7 +45,7 @@ class RedisDocuments:
         index: Mapping[str, str] | None = None,
     ) -> None:
         """Raises ValueError for what JSON has no word for, Permanent for a document of more than 1 MiB."""
-        text = json.dumps(dict(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _encoded(document)
         if len(text) > LARGEST_DOCUMENT:
             raise Permanent(
                 f"The {kind} {id} is {len(text)} characters of JSON; {LARGEST_DOCUMENT} can be stored",
@@ -71,8 +71,9 @@ class RedisDocuments:
         pairs = zip(found[::2], found[1::2], strict=True)
         return [{**_decoded(text), "id": each} for each, text in pairs if text], total
 
-    async def delete(self, kind: str, id: str) -> bool:
-        return bool(await self._link.write("delete", self._keys(kind, id), [id]))
+    async def delete(self, kind: str, id: str, *, unchanged: Mapping[str, Any] | None = None) -> bool:
+        expected = "" if unchanged is None else _encoded(unchanged)
+        return bool(await self._link.write("delete", self._keys(kind, id), [id, expected]))
 
     def _keys(self, kind: str, id: str) -> list[str]:
         return [self._document(kind, id), self._order(kind), self._unique(kind), self._index(kind)]
@@ -94,3 +95,7 @@ class RedisDocuments:
 
 def _decoded(text: str) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(text))
+
+
+def _encoded(document: Mapping[str, Any]) -> str:
+    return json.dumps(dict(document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))

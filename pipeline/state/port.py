@@ -135,6 +135,10 @@ class Progress(Protocol):
         """
         ...
 
+    async def forget(self, recording_id: str) -> bool:
+        """Drop all that is kept of the recording's or the job's progress; False if there was nothing."""
+        ...
+
     def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:
         """Every event recorded from now on, of all recordings, from all processes.
 

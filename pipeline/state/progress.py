@@ -77,6 +77,9 @@ class RedisProgress:
         mark = earlier.partition(" ")[2] if earlier else ""
         return Status(mark) if mark in (Status.COMPLETED, Status.FAILED, Status.CANCELLED) else None
 
+    async def forget(self, recording_id: str) -> bool:
+        return bool(await self._link.write("forget", self._keys(recording_id), []))
+
     async def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:
         subscription = self._link.subscription()
         try:
@@ -111,10 +114,9 @@ class RedisProgress:
         parts = frame_around_sequence(update, event_id, now)
         key = update.key
         compared = update.type == "progress" and not update.status.terminal
-        keys = [self._state(key), self._stream(key), self._runs(key)]
         answer = await self._link.write(
             "record",
-            [*keys, f"{self._prefix}:epoch"],
+            [*self._keys(key), f"{self._prefix}:epoch"],
             [
                 mode,
                 update.run,
@@ -143,6 +145,9 @@ class RedisProgress:
         sequence, epoch = answer
         frame = finished_frame(parts, sequence, epoch)
         return Event(key, sequence, epoch, update.status, frame, update.job_id is not None)
+
+    def _keys(self, key: str) -> list[str]:
+        return [self._state(key), self._stream(key), self._runs(key)]
 
     def _state(self, key: str) -> str:
         return f"{self._prefix}:progress:{{{key}}}"

@@ -126,7 +126,8 @@ async def store(extracted: Extracted, context: StageContext) -> list[Emit | Comp
     before = await context.state.get(KIND, request.recording_id)
     if before is not None and _same_content(before, document):
         document = before | document
-    await context.state.put(KIND, request.recording_id, document)
+    cover = document.get("cover")
+    await context.state.put(KIND, request.recording_id, document, index={"cover": cover["sha256"]} if cover else None)
     found: dict[str, Any] = dict(extracted.parts)
     if "id3_tags" in found:
         found |= {"cover": document["cover"], "warnings": document["warnings"]}

@@ -140,6 +140,18 @@ async def test_page_has_the_most_recently_written_first_and_the_total(store: Sto
     assert await store.documents.page("nothing") == ([], 0)
 
 
+async def test_document_that_has_changed_is_not_deleted_by_who_knew_it_before(store: Store) -> None:
+    old = {"title": "Ünïcode", "bpm": 128.00000000000003, "none": None, "list": [1, {}]}
+    await store.documents.put("recording", "id", old, unique={"path": "/a"}, index={"hash": "x"})
+    known = await store.documents.get("recording", "id")
+    await store.documents.put("recording", "id", {**old, "bpm": 128.0}, unique={"path": "/a"}, index={"hash": "x"})
+    assert not await store.documents.delete("recording", "id", unchanged=known)
+    assert await store.documents.find("recording", "path", "/a") == ["id"]
+    assert await store.documents.delete("recording", "id", unchanged=await store.documents.get("recording", "id"))
+    assert await store.documents.find("recording", "path", "/a") == []
+    assert not await store.documents.delete("recording", "id", unchanged=old)
+
+
 async def test_deleted_document_and_its_entries_are_gone(store: Store) -> None:
     await store.documents.put("recording", "id", {}, unique={"path": "/a"}, index={"hash": "h"})
     assert await store.documents.delete("recording", "id")

@@ -20,6 +20,18 @@ def update(recording: str, progress: float, **data: Any) -> Update:
     return Update(recording, "run", "attempt", "progress", Status.ANALYZING, progress, data, begins=True)
 
 
+async def test_forgotten_progress_is_gone_and_may_begin_anew(store: Store) -> None:
+    assert await store.progress.record(Update("gone", "run", "a", "progress", Status.ANALYZING, 0.5, begins=True))
+    assert await store.progress.forget("gone")
+    assert await store.progress.snapshot("gone") is None
+    assert await store.progress.since("gone", 0) == []
+    assert await store.progress.ended("gone", "run") is None
+    assert not await store.progress.forget("gone")
+    again = await store.progress.record(Update("gone", "run", "a", "progress", Status.ANALYZING, 0.1, begins=True))
+    assert again is not None
+    assert again.sequence == 1
+
+
 async def test_snapshot_is_the_last_event(store: Store) -> None:
     assert await store.progress.snapshot("rec") is None
     await store.progress.record(update("rec", 0.1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,10 +27,13 @@ class Context:
     """What a step sees of the worker."""
 
     roots: tuple[()] = ()
-    options: dict[str, Any] = {}  # noqa: RUF012
     cancelled = False
 
-    def __init__(self, store: EmbeddedStore, message_id: str) -> None:
+    def __init__(
+        self, store: EmbeddedStore, message_id: str, *, data_dir: Path = Path(), options: dict[str, Any] | None = None
+    ) -> None:
+        self.data_dir = data_dir
+        self.options = options or {}
         self.envelope = Envelope("file.created", message_id, None, "queue", "file_events", "file.created")
         self.log = structlog.get_logger()
         self.state = store.documents
@@ -41,6 +45,9 @@ class Context:
 
     def track(self, recording_id: str) -> None:
         self.tracked.append(recording_id)
+
+    async def forget(self, recording_id: str) -> None:
+        await self._store.progress.forget(recording_id)
 
     async def ended(self, recording_id: str, request: Emit) -> str | None:
         assert request.identity is not None
@@ -56,16 +63,19 @@ class Catalog:
         self.requests: list[Emit] = []
         self.cancelled: list[str] = []
         self.tracked: list[str] = []
+        self.metadata: list[Emit] = []
 
     async def take(self, event: FileDiscovered | FileLifecycleEvent, *, message_id: str = "") -> list[Emit]:
-        """What an event led to; cancellations are kept in `cancelled`."""
+        """The analyses an event led to; cancellations are kept in `cancelled`, requests for tags in `metadata`."""
         context = Context(self.store, message_id or event.correlation_id)
         try:
             outputs = await catalogue(event, context)
         finally:
             self.tracked += context.tracked
         await self._cancel(each for each in outputs if isinstance(each, Cancel))
-        requests = [each for each in outputs if isinstance(each, Emit)]
+        emitted = [each for each in outputs if isinstance(each, Emit)]
+        self.metadata += [each for each in emitted if each.message == "metadata.extract"]
+        requests = [each for each in emitted if each.message == "file.analyze"]
         for request in requests:
             await self._record(request, Status.QUEUED, "")
         self.requests += requests

@@ -36,6 +36,19 @@ async def test_format_family_is_kept_where_an_event_does_not_carry_it(catalog: A
     assert (await catalog.only())["format_family"] == "mp3"
 
 
+async def test_tags_are_asked_for_once_for_each_content(catalog: Any, events: Any) -> None:
+    await catalog.take(events.event("created", A, "one"))
+    (first,) = catalog.metadata
+    assert first.priority == 1
+    await catalog.finish(catalog.requests[0])
+    await catalog.take(events.event("modified", A, "one"))
+    assert catalog.metadata == [first]
+    await catalog.take(events.event("modified", A, "two"))
+    second = catalog.metadata[1]
+    assert second.body.recording_id == first.body.recording_id
+    assert second.identity != first.identity
+
+
 async def test_redelivered_event_asks_for_the_same_analysis_until_it_has_ended(catalog: Any, events: Any) -> None:
     event = events.event("created", A, "one")
     (first,) = await catalog.take(event)
