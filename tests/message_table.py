@@ -29,11 +29,15 @@ class Row:
     events: tuple[str, ...]
 
 
-def rows(text: str | None = None) -> list[Row]:
-    """All rows, in order. Raises ValueError where the table, or a cell of it, is not as it should be."""
+def rows(text: str | None = None, *, table: int = 0) -> list[Row]:
+    """All rows, in order, of the document's messages; of table 1, those of the messages of our own.
+
+    Raises: ValueError where the table, or a cell of it, is not as it should be.
+    """
     lines = iter((README.read_text(encoding="utf-8") if text is None else text).splitlines())
-    if _HEADING not in lines:
-        raise ValueError(f"there is no table headed {_HEADING}")
+    for _ in range(table + 1):
+        if _HEADING not in lines:
+            raise ValueError(f"there is no table headed {_HEADING}")
     next(lines)
     found = []
     for line in lines:

@@ -78,7 +78,7 @@ def test_every_queue_is_a_channel_with_what_is_routed_to_it(name: str) -> None:
     channel = CHANNELS[f"queue.{name}"]
     assert channel["bindings"]["amqp"]["queue"]["name"] == name
     assert channel["messages"]
-    assert channel["x-queue"]["dead_letter_queue"] == f"{name}.dlq"
+    assert channel["x-queue"].get("dead_letter_queue") == TOPOLOGY.dead_letter_queue(name)
     assert channel["x-queue"]["external"] == TOPOLOGY.queues[name].external
 
 
