@@ -111,7 +111,8 @@ def test_a_broken_file_is_an_error_with_a_code_and_can_be_replayed(
     assert items["empty.wav"]["error"]["error_code"] == "FILE_EMPTY"
 
     listed = json.loads(commands.run("dlq", "list", "--output", "json").stdout)
-    assert listed["total"] == 2
+    waiting = {each["name"]: each["messages"] for each in listed["items"] if each["messages"]}
+    assert waiting == {"analysis_queue.dlq": 2, "metadata.extract.dlq": 2}
     refused = commands.run("publish", "analysis.request", '{"recording_id": 5}')
     assert refused.returncode == 1
     assert "file_path" in refused.stderr
