@@ -75,6 +75,7 @@ CODES = {
     Odd.NOISE: ErrorCode.DECODE_ERROR,
 }
 READ: Mapping[Odd, Expected] = {**{odd: Dies(code) for odd, code in CODES.items()}, Odd.LONG: Passes()}
+SILENT: Mapping[Odd, Expected] = {Odd.LONG: Dies(ErrorCode.NO_TRACKLIST)}
 TOLD_OF: Mapping[Odd, Expected] = {**{odd: Analysed(code) for odd, code in CODES.items()}, Odd.LONG: Analysed()}
 EVENT = Subject("file_path", file_field="file_path", files=TOLD_OF)
 
@@ -90,6 +91,9 @@ MATRIX: Mapping[str, Subject] = {
     "analysis.cancel": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING)),
     "metadata.extract": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
     "waveform.generate": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ),
+    "tracklist.generate": Subject(
+        "recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING), "recording", READ | SILENT
+    ),
     "cue.generation.single": Subject(
         "tracklist_id", "tracklist_id", Dies(ErrorCode.UNKNOWN_TRACKLIST), "audio_file_path", READ
     ),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from stages.examples import EXAMPLES
+from stages.tracklists import Tracklists
 from tests.integration.messages.preparing import PREPARATIONS, SONG_SECONDS, Desk, nothing
 from tests.integration.messages.watched_library import WatchedLibrary
 from tests.message_table import Row, rows
@@ -80,6 +81,18 @@ async def drawn(outcome: Outcome) -> None:
     assert answer["duration_seconds"] == pytest.approx(SONG_SECONDS, abs=0.2)
 
 
+async def tracks_listed(outcome: Outcome) -> None:
+    """From the sheet beside the file, as it is stored."""
+    answer = outcome.answers["tracklist.generate.complete"]
+    assert (answer["source"], answer["confidence"], answer["track_count"]) == ("sidecar", 1, 2)
+    assert [(track["title"], track["start_seconds"]) for track in answer["tracks"]] == [
+        ("Harbour Lights", 0),
+        ("Night Bus", 6),
+    ]
+    stored = await Tracklists(outcome.desk.library.state.documents).known(answer["tracklist_id"])
+    assert stored.title == "An Evening"
+
+
 async def sheet_written(outcome: Outcome) -> None:
     """The sheet is where the answer says, names the audio and the tracks as they are, and is a valid one."""
     answer = outcome.answers["cue.generation.complete"]
@@ -143,6 +156,7 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "metadata.extract": extracted,
     "rename.request": renamed,
     "waveform.generate": drawn,
+    "tracklist.generate": tracks_listed,
 }
 
 
