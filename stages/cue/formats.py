@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ErrorCode, Permanent
+from stages.cue import rekordbox_xml, traktor_nml
 from stages.cue.build import sheet_of
 from stages.cue.profiles import PROFILES, Loss, Profile, fit
 from stages.cue.sheet import Sheet
@@ -44,6 +45,9 @@ class Rendered:
 
 
 Render = Callable[[Sheet, Audio], Rendered]
+RenderNative = Callable[[Sheet, Path, float | None], tuple[bytes, tuple[Loss, ...]]]
+
+_LONGEST_MARK = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,22 @@ def _cue(profile: Profile, sheet: Sheet, audio: Audio) -> Rendered:
     return Rendered(write(fitted), "cue", fitted, losses)
 
 
+def _native(render: RenderNative, extension: str, sheet: Sheet, audio: Audio) -> Rendered:
+    content, losses = render(sheet, audio.path, audio.seconds)
+    return Rendered(content, extension, sheet, losses)
+
+
+def _of_program(name: str, render: RenderNative, extension: str) -> Format:
+    """A program's own form, which holds any number of marks and says itself what it loses."""
+    standard = PROFILES["standard"]
+    profile = replace(standard, name=name, longest_text=_LONGEST_MARK, most_tracks=PROFILES["cdj"].most_tracks)
+    return Format(name, profile, partial(_native, render, extension), readable=False)
+
+
 FORMATS: Mapping[str, Format] = {
-    name: Format(name, profile, partial(_cue, profile)) for name, profile in PROFILES.items()
+    **{name: Format(name, profile, partial(_cue, profile)) for name, profile in PROFILES.items()},
+    "traktor_nml": _of_program("traktor_nml", traktor_nml.render, "nml"),
+    "rekordbox_xml": _of_program("rekordbox_xml", rekordbox_xml.render, "xml"),
 }
 
 

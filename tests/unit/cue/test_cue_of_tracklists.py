@@ -112,3 +112,11 @@ def test_an_unknown_format_is_refused_with_what_there_is(name: str, advice: str)
 
 def test_the_contracts_formats_are_there() -> None:
     assert {"standard", "cdj", "traktor", "serato", "rekordbox", "kodi"} <= set(FORMATS)
+
+
+@pytest.mark.parametrize(("name", "extension"), [("traktor_nml", "nml"), ("rekordbox_xml", "xml")])
+def test_a_tracklist_can_be_had_in_the_programs_own_forms(name: str, extension: str) -> None:
+    rendered = render_tracklist(name, NIGHT, Audio(Path("/music/night.flac"), 9000.0))
+    assert (rendered.extension, FORMATS[name].readable) == (extension, False)
+    assert b"A - Opening" in rendered.content
+    assert {(loss.field, loss.track) for loss in rendered.losses} >= {("REM BPM", 1), ("isrc", 3)}

@@ -1,0 +1,80 @@
+"""What the programs' own collection files hold of a sheet: a mark where each track starts, named after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from stages.cue.profiles import Loss
+from stages.cue.sheet import File, Sheet, Track
+from stages.cue.timecode import to_seconds
+from stages.cue.write import writable
+
+HOT_CUES = 8
+"""Marks that have a button; the others are there for the eye."""
+
+_UNHOLDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TRACK_FIELDS = ("songwriter", "isrc", "flags", "pregap", "postgap")
+_SHEET_FIELDS = ("songwriter", "catalog", "cdtextfile")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Attributes:
+    number: from 0.
+    name: performer and title, as far as they are known; empty where neither is.
+    """
+
+    number: int
+    name: str
+    seconds: float
+
+    @property
+    def hot_cue(self) -> int:
+        """Which button it is on, -1 for none."""
+        return self.number if self.number < HOT_CUES else -1
+
+
+def marks(file: File) -> Iterator[Mark]:
+    """One for each track of a file that says where it starts."""
+    starting = (track for track in file.tracks if track.start is not None)
+    for number, track in enumerate(starting):
+        name = " - ".join(filter(None, (writable(track.performer), writable(track.title))))
+        yield Mark(number, name, to_seconds(track.start or 0))
+
+
+def losses(sheet: Sheet, program: str) -> tuple[Loss, ...]:
+    """What a mark has no place for."""
+    found = [_lost(field, program, None) for field in _SHEET_FIELDS if getattr(sheet, field)]
+    for track in sheet.tracks():
+        found += [_lost(field, program, track.number) for field in _TRACK_FIELDS if getattr(track, field)]
+        found += [_lost(f"REM {rem.key}", program, track.number) for rem in track.rems]
+        found += _indices_lost(track, program)
+    return tuple(found)
+
+
+def path_of(file: File, audio: Path, sheet: Sheet) -> Path:
+    """Where a file of the sheet is: the audio itself, or beside it where the sheet has several."""
+    return audio if len(sheet.files) == 1 else audio.parent / file.name
+
+
+def as_bytes(root: ElementTree.Element) -> bytes:
+    """The document in UTF-8, indented; what XML cannot hold (XML 1.0, section 2.2) is a replacement character."""
+    for element in root.iter():
+        for name, value in element.items():
+            element.set(name, _UNHOLDABLE.sub("\N{REPLACEMENT CHARACTER}", value))
+    ElementTree.indent(root)
+    document: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _lost(field: str, program: str, track: int | None) -> Loss:
+    return Loss(field, f"{program} has no place for it in a mark", track)
+
+
+def _indices_lost(track: Track, program: str) -> list[Loss]:
+    beyond = [index for index in track.indices if index.number > 1]
+    return [Loss("INDEX", f"{program} holds the start of a track alone", track.number)] if beyond else []
