@@ -32,7 +32,7 @@ format: $(VENV)/.dev ## Format the code
 schema: $(VENV)/.dev ## Renew topology.schema.json, which editors complete topology.yaml with
 	@$(VENV)/bin/pipeline schema topology --out topology.schema.json
 
-servers: ## Install RabbitMQ, Redis, Chromium and npm where they are missing
+servers: ## Install RabbitMQ, Redis, Chromium, cuetools and npm where they are missing
 	@ops/install/servers.sh
 
 asyncapi-schema: servers

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests run against where it is missing: RabbitMQ, Redis, Chromium with a font; and npm, with which
-# they fetch the schema of AsyncAPI.
+# Installs what the tests run against where it is missing: RabbitMQ, Redis, Chromium with a font, cuetools; and npm,
+# with which they fetch the schema of AsyncAPI.
 set -eu
 
 say() { printf '==> %s\n' "$*"; }
@@ -12,6 +12,7 @@ packages=
 [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || packages="$packages rabbitmq-server"
 have redis-server || packages="$packages redis-server"
 have chromium || packages="$packages chromium fonts-dejavu-core"
+have cuebreakpoints || packages="$packages cuetools"
 have npm || packages="$packages npm"
 [ -n "$packages" ] || exit 0
 
