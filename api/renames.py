@@ -18,6 +18,7 @@ from api.submissions import ACCEPTED, WHOLE, Wish, submit
 router = APIRouter(prefix="/v1/renames", tags=["renames"])
 
 _PATHS = ("original_path", "new_path", "backup_path")
+_INTERNAL = ("file",)
 _MOST_AT_ONCE = 2000
 
 
@@ -96,7 +97,8 @@ async def show_rename(request: Request, rename_id: Id) -> Json:
     paths = {key: shown_path(document[key], roots) for key in _PATHS if document.get(key)}
     given = await plane.state.documents.find(FEEDBACK, "rename", rename_id)
     feedback = [each for each in await plane.state.documents.get_many(FEEDBACK, given) if each is not None]
-    return Json({"rename_id": rename_id, "new_path": None} | document | paths | {"feedback": feedback})
+    shown = {key: value for key, value in document.items() if key not in _INTERNAL}
+    return Json({"rename_id": rename_id, "new_path": None} | shown | paths | {"feedback": feedback})
 
 
 @router.post("/{rename_id}/feedback", status_code=202, responses=ACCEPTED)

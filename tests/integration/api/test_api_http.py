@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -329,6 +331,16 @@ async def test_openapi_describes_the_routes_and_every_message_with_its_own_schem
     body = paths["/v1/messages/analysis.request"]["post"]["requestBody"]["content"]["application/json"]
     assert {"recording_id", "file_path"} == set(body["schema"]["required"])
     assert body["examples"]["1"]["value"]["file_path"] == "/data/music/track.mp3"
+
+
+async def test_readme_lists_every_route_of_the_description(api: RunningApi) -> None:
+    async with api.http() as http:
+        paths = (await http.get("/openapi.json")).json()["paths"]
+    described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    messages = {route for route in described if route.startswith("POST /v1/messages/")}
+    table = Path("README.md").read_text(encoding="utf-8").partition("## HTTP")[2].partition("\n## ")[0]
+    listed = re.findall(r"`((?:GET|POST|DELETE) [^`]+)`", table)
+    assert sorted(listed) == sorted(described - messages | {"POST /v1/messages/{message_name}"})
 
 
 async def test_every_error_in_the_description_has_the_form_of_errors(api: RunningApi) -> None:

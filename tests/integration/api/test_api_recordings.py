@@ -114,7 +114,12 @@ async def test_one_recording_is_shown_with_all_that_belongs_to_it(api: RunningAp
 
 
 async def test_rename_is_shown_with_relative_paths_and_its_feedback(api: RunningApi) -> None:
-    rename = {"rename_id": "n1", "original_path": "/music/a/old.mp3", "new_path": "/music/a/new.mp3", "success": True}
+    rename = {
+        "rename_id": "n1",
+        "original_path": "/music/a/old.mp3",
+        "new_path": "/music/a/new.mp3",
+        "file": {"inode": 1},
+    }
     await api.state.documents.put("rename", "n1", rename)
     await api.state.documents.put(
         "rename_feedback", "f1", {"rename_id": "n1", "user_rating": 5}, index={"rename": "n1"}
@@ -123,6 +128,7 @@ async def test_rename_is_shown_with_relative_paths_and_its_feedback(api: Running
         shown = (await http.get("/v1/renames/n1")).json()
     assert (shown["original_path"], shown["new_path"]) == ("a/old.mp3", "a/new.mp3")
     assert shown["feedback"] == [{"rename_id": "n1", "user_rating": 5}]
+    assert "file" not in shown
 
 
 async def test_name_that_is_no_text_is_shown_all_the_same(api: RunningApi) -> None:
