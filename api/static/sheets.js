@@ -10,6 +10,8 @@ const FORMATS = [
   ["serato", "CUE for Serato"],
   ["rekordbox", "CUE for rekordbox"],
   ["kodi", "CUE for Kodi"],
+  ["traktor_nml", "Traktor NML"],
+  ["rekordbox_xml", "rekordbox XML"],
 ];
 const FORMAT_NAMES = Object.fromEntries(FORMATS);
 const SOURCES = {

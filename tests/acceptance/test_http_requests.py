@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,29 @@ from ops.audio import write_track
 from tests.acceptance.commands import Commands, answers, eventually
 from tests.tag_bytes import apic, frame, id3, png, text_frame
 
+SHEET = """FILE "song.mp3" MP3
+  TRACK 01 AUDIO
+    TITLE "Erstes"
+    PERFORMER "Zoë"
+    INDEX 01 00:00:00
+  TRACK 02 AUDIO
+    TITLE "Zweites"
+    PERFORMER "Zoë"
+    INDEX 01 00:10:00
+"""
 ENDED = ("completed", "failed", "cancelled")
 
 
 @pytest.fixture
 def music(tmp_path: Path) -> Path:
-    """A folder with one MP3 that has a title, an artist and a cover."""
+    """A folder with one MP3 that has a title, an artist and a cover, and a sheet beside it."""
     folder = tmp_path / "music"
     folder.mkdir()
     plain = tmp_path / "plain.mp3"
     write_track(plain, bpm=128.0, key="C major", seconds=20.0, style="house", seed=7)
     tags = id3(text_frame("TIT2", "Nächte"), text_frame("TPE1", "Zoë"), frame("APIC", apic(png(8, 8))))
     (folder / "song.mp3").write_bytes(tags + plain.read_bytes())
+    (folder / "song.cue").write_text(SHEET, encoding="utf-8")
     return folder
 
 
@@ -83,6 +95,8 @@ def ask_for_everything(client: Client, music: Path) -> None:
     assert len(parts["rms"]) == 100
     assert max(parts["high"]) > 0.1
 
+    sheets_are_made(client, base)
+
     before = client.http.get(base).json()["sequence"]
     assert client.http.post(f"{base}/analysis", json={"analysis_types": ["bpm"]}).status_code == 202
 
@@ -101,6 +115,37 @@ def ask_for_everything(client: Client, music: Path) -> None:
     (row,) = client.http.get("/v1/export.json").json()
     assert (row["path"], row["results"]["bpm"]) == ("Zoë - Nächte.mp3", pytest.approx(128.0, rel=0.005))
     assert "Zoë - Nächte.mp3" in client.http.get("/v1/export.csv").text
+
+
+def sheets_are_made(client: Client, base: str) -> None:
+    job = client.done("POST", f"{base}/tracklist", {"source_hint": "sidecar"})
+    assert job["status"] == "completed", job
+    tracklist = client.http.get(f"/v1/tracklists/{job['results']['tracklist_id']}").json()
+    assert [entry["title"] for entry in tracklist["entries"]] == ["Erstes", "Zweites"]
+    sheets = f"/v1/tracklists/{tracklist['tracklist_id']}"
+
+    job = client.done("POST", f"{sheets}/cue", {"format": "standard", "validate_audio": True})
+    assert job["status"] == "completed", job
+    sheet = f"/v1/cue-files/{job['results']['cue_file_id']}"
+    content = client.http.get(f"{sheet}/content")
+    assert 'filename="song.cue"' in content.headers["content-disposition"]
+    assert 'TITLE "Erstes"' in content.text
+    assert client.http.get(sheet).json()["checksum"] == hashlib.sha256(content.content).hexdigest()
+
+    job = client.done("POST", f"{sheet}/validation")
+    assert (job["status"], job["results"]["validation_report"]["is_valid"]) == ("completed", True), job
+    job = client.done("POST", f"{sheet}/conversion", {"target_format": "kodi"})
+    assert job["status"] == "completed", job
+    job = client.done("POST", f"{sheets}/cue-batch", {"formats": ["traktor", "traktor_nml", "rekordbox_xml"]})
+    assert job["status"] == "completed", job
+    made = {each["format"]: each["content_url"] for each in client.http.get(base).json()["cue_files"]}
+    assert set(made) == {"standard", "kodi", "traktor", "traktor_nml", "rekordbox_xml"}
+    nml = client.http.get(made["traktor_nml"])
+    assert nml.headers["content-type"] == "application/xml"
+    assert "Zweites" in nml.text
+
+    job = client.done("POST", f"{sheets}/cue", {"format": "cassette"})
+    assert (job["status"], job["error"]["error_code"]) == ("failed", "UNKNOWN_FORMAT"), job
 
 
 def test_every_request_is_done_on_the_embedded_engines(commands: Commands, music: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from pipeline.state.port import Status, Update
+from stages.cue.formats import FORMATS
 from tests.acceptance.dashboard.conftest import Complaints
 from tests.api_plane import RunningApi, running_api, until
 from tests.filled_library import CUE_FILE, SHEET, TRACKLIST, fill
@@ -169,6 +170,11 @@ async def test_sheet_is_made_in_the_format_chosen_and_downloaded(
     file = await download.value
     assert file.suggested_filename == "mix.cue"
     assert Path(await file.path()).read_bytes() == SHEET
+
+
+async def test_every_format_there_is_can_be_chosen(panel: Locator) -> None:
+    offered = await panel.get_by_label("Format").locator("option").evaluate_all("(all) => all.map((one) => one.value)")
+    assert sorted(offered) == sorted(FORMATS)
 
 
 async def test_job_is_polled_while_the_socket_is_away(page: Page, api: RunningApi, complaints: Complaints) -> None:
