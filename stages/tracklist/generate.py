@@ -20,6 +20,7 @@ from stages.tracklist.boundaries import heard
 from stages.tracklist.embedded import embedded
 from stages.tracklist.found import Found, Generated, Located
 from stages.tracklist.sidecar import sidecar
+from stages.tracklist.tags import with_tags
 from stages.tracklists import KIND, Tracklist, Tracklists
 
 _Source = Callable[[Located, StageContext], Found | None]
@@ -96,6 +97,9 @@ async def store(generated: Generated, context: StageContext) -> list[Emit | Comp
         date=found.date,
         catalog=found.catalog,
     )
+    metadata = await context.state.get("metadata", located.request.recording_id)
+    if metadata is not None:
+        tracklist = with_tags(tracklist, metadata.get("id3_tags") or {})
     await Tracklists(context.state).put(tracklist)
     return completed(located.request, tracklist, context, located.stopwatch, generated.warnings)
 
