@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from pipeline.messages.message import ERROR_CODE
+from pipeline.runtime.worker import Worker
 from pipeline.state.port import Status, Update
 from stages.examples import EXAMPLES
 from tests.live_library import LiveLibrary, eventually
@@ -23,6 +24,13 @@ def pool_processes() -> list[psutil.Process]:
     """Those that workers in this process have started."""
     children = psutil.Process().children()
     return [child for child in children if any("pipeline.runtime.child" in word for word in child.cmdline())]
+
+
+def at_work(worker: Worker) -> bool:
+    """Whether all its processes have a task: a recording is shown as being analysed before one of them gets it."""
+    pool = worker._pool
+    assert pool is not None
+    return pool._idle.empty()
 
 
 def request_for(recording_id: str, path: Path) -> dict[str, Any]:
@@ -74,7 +82,7 @@ async def test_a_running_analysis_is_stopped_with_its_process_and_the_worker_goe
     busy.send_signal(signal.SIGSTOP)  # as busy as can be: it does not even hear a signal
     await library.recording("endless", track("endless.wav"))
     await library.publish("analysis.request", request_for("endless", library.root / "endless.wav"))
-    await eventually(lambda: _analyzing(library, "endless"))
+    await eventually(lambda: at_work(worker))
     await library.publish("analysis.cancel", cancellation_of("endless"))
     frame = await library.ended("endless")
     assert (frame["data"]["status"], frame["data"]["details"]["error_code"]) == ("cancelled", "CANCELLED")
@@ -88,23 +96,19 @@ async def test_a_running_analysis_is_stopped_with_its_process_and_the_worker_goe
     assert await library.depth("analysis_queue.dlq") == 0
 
 
-async def _analyzing(library: LiveLibrary, recording_id: str) -> bool:
-    return "analyzing" in await statuses(library, recording_id)
-
-
 async def test_of_two_workers_only_the_one_that_runs_it_loses_its_process(
     library: LiveLibrary, track: Callable[[str], Path]
 ) -> None:
-    await library.start()
+    workers = [await library.start()]
     (first,) = pool_processes()
-    await library.start()
+    workers.append(await library.start())
     (second,) = [each for each in pool_processes() if each.pid != first.pid]
     first.send_signal(signal.SIGSTOP)
     second.send_signal(signal.SIGSTOP)
     for recording_id in ("one", "other"):
         await library.recording(recording_id, track(f"{recording_id}.wav"))
         await library.publish("analysis.request", request_for(recording_id, library.root / f"{recording_id}.wav"))
-    await eventually(lambda: _both_analyzing(library))
+    await eventually(lambda: all(map(at_work, workers)))
     await library.publish("analysis.cancel", cancellation_of("one"))
     assert (await library.ended("one"))["data"]["status"] == "cancelled"
     await eventually(lambda: first.is_running() != second.is_running())
@@ -112,10 +116,6 @@ async def test_of_two_workers_only_the_one_that_runs_it_loses_its_process(
     survivor.send_signal(signal.SIGCONT)
     assert (await library.ended("other"))["data"]["status"] == "completed"
     assert survivor.is_running()
-
-
-async def _both_analyzing(library: LiveLibrary) -> bool:
-    return await _analyzing(library, "one") and await _analyzing(library, "other")
 
 
 async def test_what_is_asked_for_after_a_cancellation_is_done(
@@ -139,12 +139,12 @@ async def _completed(library: LiveLibrary, recording_id: str) -> bool:
 async def test_an_analysis_that_waits_for_its_next_attempt_is_cancelled(
     library: LiveLibrary, track: Callable[[str], Path]
 ) -> None:
-    await library.start(["analysis", "cancellation"])
+    worker = await library.start(["analysis", "cancellation"])
     (doomed,) = pool_processes()
     doomed.send_signal(signal.SIGSTOP)
     await library.recording("rec", track("rec.wav"))
     await library.publish("analysis.request", request_for("rec", library.root / "rec.wav"))
-    await eventually(lambda: _analyzing(library, "rec"))
+    await eventually(lambda: at_work(worker))
     os.kill(doomed.pid, signal.SIGKILL)
     await eventually(lambda: _retrying(library, "rec"))
     await library.publish("analysis.cancel", cancellation_of("rec"))
