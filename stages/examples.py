@@ -13,6 +13,7 @@ _DOCUMENT: dict[str, Body] = json.loads(Path(__file__).with_name("contract_examp
 
 
 _OURS: dict[str, Body] = {
+    "catalog.sweep": {"timestamp": "2024-01-01T00:00:00Z", "correlation_id": "uuid-string"},
     "waveform.generate": {"recording_id": "uuid-string", "correlation_id": "uuid-string"},
 }
 

@@ -141,6 +141,8 @@ class LiveLibrary:
         document = {
             "recording_id": recording_id,
             "path": str(path),
+            "watched_directory": str(Path(path).parent),
+            "file_type": Path(path).suffix[1:],
             "size_bytes": Path(path).stat().st_size if Path(path).is_file() else None,
             "sha256_hash": None,
             "xxh128_hash": None,

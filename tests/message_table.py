@@ -1,4 +1,4 @@
-"""The README's table of messages, as data."""
+"""The README's tables of messages, as data."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class Row:
     events: tuple[str, ...]
 
 
-def rows(text: str | None = None, *, table: int = 0) -> list[Row]:
-    """All rows, in order, of the document's messages; of table 1, those of the messages of our own.
+def rows(text: str | None = None) -> list[Row]:
+    """All rows, in order: of the document's messages, and of our own.
 
-    Raises: ValueError where the table, or a cell of it, is not as it should be.
+    Raises: ValueError where there is no such table, or a cell of one is not as it should be.
     """
     lines = iter((README.read_text(encoding="utf-8") if text is None else text).splitlines())
-    for _ in range(table + 1):
-        if _HEADING not in lines:
-            raise ValueError(f"there is no table headed {_HEADING}")
-    next(lines)
     found = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        found.append(_row([cell.strip() for cell in line.strip("|").split("|")]))
+    while _HEADING in lines:
+        next(lines)
+        for line in lines:
+            if not line.startswith("|"):
+                break
+            found.append(_row([cell.strip() for cell in line.strip("|").split("|")]))
+    if not found:
+        raise ValueError(f"there is no table headed {_HEADING}")
     return found
 
 

@@ -136,6 +136,12 @@ async def unanalysed(desk: Desk) -> Mapping[str, str]:
     return {"recording_id": await desk.unanalysed_recording()}
 
 
+async def gone(desk: Desk) -> Mapping[str, str]:
+    ids = await recording(desk)
+    (desk.folder / "track.mp3").unlink()
+    return ids
+
+
 async def mixed(desk: Desk) -> Mapping[str, str]:
     (desk.folder / "track.cue").write_text(SIDECAR)
     return await unanalysed(desk)
@@ -160,6 +166,7 @@ async def rename(desk: Desk) -> Mapping[str, str]:
 
 PREPARATIONS: Mapping[str, Prepare] = {
     "file.deleted": recording,
+    "catalog.sweep": gone,
     "file.analyze": unanalysed,
     "analysis.request": unanalysed,
     "analysis.cancel": queued,

@@ -45,7 +45,12 @@ class Analysed:
     code: str | None = None
 
 
-Expected = Dies | Passes | Analysed
+@dataclass(frozen=True, slots=True)
+class Vanishes:
+    """Dropped and logged: its queue keeps no dead letters."""
+
+
+Expected = Dies | Passes | Analysed | Vanishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Subject:
         unknown: what becomes of a message whose id is unknown.
         file_field: the field that names a file, `recording` where the file is that of the recording.
         files: what becomes of it for each odd file.
+        invalid: what becomes of it where it is not valid.
     """
 
     required: str
@@ -65,6 +71,7 @@ class Subject:
     unknown: Expected | None = None
     file_field: str | None = None
     files: Mapping[Odd, Expected] | None = None
+    invalid: Expected = Dies(ErrorCode.INVALID_MESSAGE)
 
 
 CODES = {
@@ -86,6 +93,7 @@ MATRIX: Mapping[str, Subject] = {
     "file.deleted": Subject("file_path", file_field="file_path", files={Odd.VANISHED: Passes(), Odd.OUTSIDE: Passes()}),
     "file.moved": EVENT,
     "file.renamed": EVENT,
+    "catalog.sweep": Subject("timestamp", invalid=Vanishes()),
     "file.analyze": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
     "analysis.request": Subject("recording_id", "recording_id", Passes(), "file_path", READ),
     "analysis.cancel": Subject("recording_id", "recording_id", Dies(ErrorCode.UNKNOWN_RECORDING)),
@@ -105,7 +113,7 @@ MATRIX: Mapping[str, Subject] = {
 
 FAULTS = ("a missing field", "a field of the wrong type", "no JSON")
 CASES: list[tuple[str, str, Expected]] = [
-    *((name, fault, Dies(ErrorCode.INVALID_MESSAGE)) for name in MATRIX for fault in FAULTS),
+    *((name, fault, each.invalid) for name, each in MATRIX.items() for fault in FAULTS),
     *((name, "an unknown id", each.unknown) for name, each in MATRIX.items() if each.unknown is not None),
     *((name, odd, expected) for name, each in MATRIX.items() for odd, expected in (each.files or {}).items()),
 ]
@@ -130,6 +138,11 @@ async def test_bad_input_costs_only_its_own_message(
     desk = Desk.laid(library, song)
     body, path = await _spoilt(desk, store, name, fault)
     message_id = await library.publish(name, body)
+    if expected == Vanishes():
+        await _next_good_one_is_handled(library, song, name)
+        assert not await library.finished(message_id)
+        assert message_id not in library.letters
+        return
     finished = await library.settled(name, message_id)
     correlation_id = body.get("correlation_id", message_id) if isinstance(body, dict) else message_id
     match expected:

@@ -49,6 +49,17 @@ async def deleted(outcome: Outcome) -> None:
     assert recording["deleted_at"] is not None
 
 
+async def swept(outcome: Outcome) -> None:
+    """The recording whose file has gone is deleted, by way of `file.deleted`."""
+    library, path = outcome.desk.library, outcome.desk.folder / "track.mp3"
+
+    async def is_deleted() -> bool:
+        recording = await library.recording_at(path)
+        return recording is not None and recording["deleted_at"] is not None
+
+    await library.until(is_deleted, f"{path} is deleted")
+
+
 async def catalogued(outcome: Outcome) -> None:
     """The file is in the catalog, and its analysis, asked for by the catalog, comes to its end."""
     recording = await outcome.desk.library.recording_at(outcome.desk.folder / "track.mp3")
@@ -146,6 +157,7 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.moved": catalogued,
     "file.renamed": catalogued,
     "file.deleted": deleted,
+    "catalog.sweep": swept,
     "file.analyze": analysed,
     "analysis.request": analysed,
     "analysis.cancel": cancelled,
