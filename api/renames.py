@@ -106,4 +106,4 @@ async def give_feedback(request: Request, rename_id: Id, wish: FeedbackWish) -> 
     """Say how well a rename went; later suggestions learn from it."""
     document = await known(plane_of(request), RENAME, rename_id)
     fields = {"rename_id": rename_id, **wish.model_dump(exclude_none=True)}
-    return await submit(request, "rename.feedback", fields, recording_id=document.get("recording_id"))
+    return await submit(request, "rename.feedback", fields, job=None, recording_id=document.get("recording_id"))

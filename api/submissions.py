@@ -40,9 +40,9 @@ class Accepted(BaseModel):
     message: str = Field(description="The message that was published", examples=["tracklist.generate"])
     message_id: str = Field(examples=["5b1c3a1e-7d1e-4b7c-9a55-0f2f1f0a9c11"])
     correlation_id: str = Field(description="In every answer to it", examples=["0d9b7e1a-64c5-4d0e-b0b7-6e3a7b7b9f10"])
-    job_id: str = Field(
+    job_id: str | None = Field(
         description="What to follow: `GET /v1/jobs/{job_id}`, or `subscribe` with it as recording_id on `/v1/ws`. "
-        "An analysis is followed by its recording's id",
+        "An analysis is followed by its recording's id; null where there is nothing to follow",
         examples=["9f0d2c1b-2a6e-4b57-8c77-0a3f6d1f2e21"],
     )
     recording_id: str | None = Field(description="The recording it is about, where it is about one")
@@ -52,7 +52,9 @@ ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {
         "model": Accepted,
         "description": "Published; the broker has confirmed it",
-        "headers": {"Location": {"description": "`/v1/jobs/{job_id}`", "schema": {"type": "string"}}},
+        "headers": {
+            "Location": {"description": "`/v1/jobs/{job_id}`, where there is one", "schema": {"type": "string"}}
+        },
     },
     **documented(400, 403, 404, 413, 422, 501, 503),
 }
@@ -73,8 +75,8 @@ async def submit(
 
     Args:
         fields: of the body, beside its ids, its time and its correlation_id.
-        job: the body's field for the id of the job; None where there is no such field.
-        follow: what the work is followed by instead of a new job's id.
+        job: the body's field for the id of the job; None where the work is no job.
+        follow: what is followed where the work is no job; None: nothing.
         identity: id of message, correlation and job, where asking again must not be another message.
     Raises: Problem, 422 or 501; what `Services.publish` raises.
     """
@@ -85,7 +87,7 @@ async def submit(
         )
     model = services.model_of(message)
     message_id, correlation_id, new_job = (identity or str(uuid.uuid4()) for _ in range(3))
-    job_id = follow or new_job
+    job_id = new_job if job is not None else follow
     own = {"message_id": message_id, "timestamp": datetime.now(UTC), "requested_by": _REQUESTED_BY}
     body = {key: value for key, value in own.items() if key in model.model_fields}
     body |= {"correlation_id": correlation_id, **fields}
@@ -103,9 +105,10 @@ async def submit(
     )
 
 
-def accepted(*, job_id: str, **fields: str | None) -> Json:
+def accepted(*, job_id: str | None, **fields: str | None) -> Json:
     """The answer with the fields of Accepted."""
-    return Json({"job_id": job_id, **fields}, 202, headers={"Location": f"/v1/jobs/{quote(job_id, safe='')}"})
+    headers = {} if job_id is None else {"Location": f"/v1/jobs/{quote(job_id, safe='')}"}
+    return Json({"job_id": job_id, **fields}, 202, headers=headers)
 
 
 def _validated(message: str, model: type[BaseModel], body: Mapping[str, Any]) -> BaseModel:

@@ -173,6 +173,10 @@ async def test_request_becomes_the_contracts_message_and_says_how_to_follow_it(
     assert accepted["message"] == message
     assert accepted["message_id"] == published["_id"]
     assert accepted["correlation_id"] == published["correlation_id"] == str(uuid.UUID(published["correlation_id"]))
+    if message == "rename.feedback":
+        assert accepted["job_id"] is None
+        assert "location" not in answer.headers
+        return
     assert answer.headers["location"] == f"/v1/jobs/{accepted['job_id']}"
     if message.startswith("analysis."):
         assert accepted["job_id"] == "r1"
