@@ -191,7 +191,17 @@ class AnalysisCancellation(Body):
     correlation_id: Token | None = None
 
 
-# CUE sheets: on `cue.direct`.
+# CUE sheets: on `cue.direct`. Options that are not known are ignored, and named in the report's warnings.
+
+_SHEET_OPTIONS = (
+    "audio_file_name: what the sheet calls its audio. "
+    "include_pregap: show a silence between two tracks, where one is known, as INDEX 00"
+)
+_VALIDATION_OPTIONS = (
+    "format: whose limits hold, instead of the sheet's own. "
+    "check_audio (true): where no audio is named, hold the sheet against the recording's, if that is there"
+)
+_CONVERSION_OPTIONS = "audio_file_name: what the new sheet calls its audio"
 
 
 class CueMessage(Body):
@@ -211,7 +221,7 @@ class CueGenerationRequest(CueMessage):
     message_type: Literal["cue_generation"] = "cue_generation"
     tracklist_id: Token
     format: Token
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, description=_SHEET_OPTIONS)
     validate_audio: bool = False
     audio_file_path: FilePath | None = None
     job_id: Token
@@ -250,7 +260,7 @@ class BatchCueGenerationRequest(CueMessage):
     message_type: Literal["batch_cue_generation"] = "batch_cue_generation"
     tracklist_id: Token
     formats: list[Token] = Field(min_length=1, max_length=32)
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, description=_SHEET_OPTIONS)
     validate_audio: bool = False
     batch_job_id: Token
     requested_by: str | None = None
@@ -280,7 +290,7 @@ class CueValidationRequest(CueMessage):
     message_type: Literal["cue_validation"] = "cue_validation"
     cue_file_id: Token
     audio_file_path: FilePath | None = None
-    validation_options: dict[str, Any] = Field(default_factory=dict)
+    validation_options: dict[str, Any] = Field(default_factory=dict, description=_VALIDATION_OPTIONS)
     validation_job_id: Token
     requested_by: str | None = None
 
@@ -301,7 +311,7 @@ class CueConversionRequest(CueMessage):
     source_cue_file_id: Token
     target_format: Token
     preserve_metadata: bool = True
-    conversion_options: dict[str, Any] = Field(default_factory=dict)
+    conversion_options: dict[str, Any] = Field(default_factory=dict, description=_CONVERSION_OPTIONS)
     conversion_job_id: Token
     requested_by: str | None = None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from pipeline.errors import ErrorCode, Permanent
@@ -20,6 +22,7 @@ class CueFile(BaseModel):
         checksum: SHA-256 of the bytes, lower-case hexadecimal.
         audio_file_path: the audio it is about.
         source_cue_file_id: the sheet it was converted from.
+        validation_report: what was found in it before it was written.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +38,7 @@ class CueFile(BaseModel):
     job_id: str | None = None
     audio_file_path: str | None = None
     source_cue_file_id: str | None = None
+    validation_report: dict[str, Any] | None = None
 
 
 class CueFiles:
@@ -43,12 +47,17 @@ class CueFiles:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
+    async def get(self, cue_file_id: str) -> CueFile | None:
+        """None where there is none."""
+        document = await self._documents.get(KIND, cue_file_id)
+        return None if document is None else CueFile.model_validate(document)
+
     async def known(self, cue_file_id: str) -> CueFile:
         """Raises Permanent, UNKNOWN_CUE_FILE."""
-        document = await self._documents.get(KIND, cue_file_id)
-        if document is None:
+        cue_file = await self.get(cue_file_id)
+        if cue_file is None:
             raise Permanent("No CUE file has this id", ErrorCode.UNKNOWN_CUE_FILE)
-        return CueFile.model_validate(document)
+        return cue_file
 
     async def put(self, cue_file: CueFile) -> None:
         """Idempotent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.stage import Emit, Failed, StageContext
@@ -21,6 +22,14 @@ from stages.contracts import (
 
 Ending = Stopwatch | Failed
 """Since when the request has been worked on, or how that failed."""
+
+
+_FOR_PROGRAMS = ("file_path",)
+
+
+def shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of a sheet, as dashboards see it: no path on the server."""
+    return {name: value for name, value in found.items() if name not in _FOR_PROGRAMS}
 
 
 def single_answer(request: CueGenerationRequest, context: StageContext, ending: Ending, **found: Any) -> Emit:

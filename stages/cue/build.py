@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from stages.cue.findings import Finding
 from stages.cue.profiles import Profile
 from stages.cue.sheet import File, Index, Rem, Sheet, Track
 from stages.cue.timecode import to_frames
 from stages.tracklists import Tracklist, TracklistEntry
 
+_SEPARATORS = re.compile(r"[-\s]")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+_CATALOG = re.compile(r"\d{13}")
 _TYPES = {"mp3": "MP3", "aif": "AIFF", "aiff": "AIFF"}
 _TRACK_REMS = (
     ("BPM", "bpm"),
@@ -25,33 +30,55 @@ def file_type(extension: str) -> str:
     return _TYPES.get(extension.lower().lstrip("."), "WAVE")
 
 
-def sheet_of(tracklist: Tracklist, audio_name: str, profile: Profile) -> Sheet:
+def sheet_of(tracklist: Tracklist, audio_name: str, profile: Profile, *, with_gaps: bool = False) -> Sheet:
     """A sheet of one file with all that is known of the tracklist; `fit` cuts it to what the profile holds.
 
     Args:
         audio_name: the audio file's name, as the sheet is to name it.
+        with_gaps: INDEX 00 where the track before is known to have ended.
     """
-    entries = sorted(tracklist.entries, key=lambda entry: (entry.start_seconds, entry.number))
-    tracks = tuple(_track(number, entry) for number, entry in enumerate(entries, 1))
+    entries = _in_order(tracklist)
+    ends = [entry.end_seconds if with_gaps else None for entry in entries]
+    tracks = tuple(_track(*each) for each in zip(range(1, len(entries) + 1), entries, [None, *ends], strict=False))
     return Sheet(
         files=(File(audio_name, file_type(audio_name.rpartition(".")[2]), tracks),),
         title=tracklist.title,
         performer=tracklist.performer,
-        catalog=tracklist.catalog,
+        catalog=_of_form(_CATALOG, tracklist.catalog),
         rems=tuple(_rems(tracklist, profile)),
     )
 
 
-def _track(number: int, entry: TracklistEntry) -> Track:
+def left_out(tracklist: Tracklist) -> Iterator[Finding]:
+    """Warnings of what is known and cannot stand in a sheet, since it is not of the form that it has to have."""
+    if tracklist.catalog and _of_form(_CATALOG, tracklist.catalog) is None:
+        yield Finding("BAD_CATALOG", "The catalogue number has not 13 digits; it is left out", "warning")
+    for number, entry in enumerate(_in_order(tracklist), 1):
+        if entry.isrc and _of_form(_ISRC, entry.isrc) is None:
+            yield Finding("BAD_ISRC", "The ISRC has not the form of one; it is left out", "warning", number)
+
+
+def _in_order(tracklist: Tracklist) -> list[TracklistEntry]:
+    return sorted(tracklist.entries, key=lambda entry: (entry.start_seconds, entry.number))
+
+
+def _of_form(form: re.Pattern[str], text: str | None) -> str | None:
+    """The text without separators and in capitals, if that is of the form."""
+    plain = _SEPARATORS.sub("", text or "").upper()
+    return plain if form.fullmatch(plain) else None
+
+
+def _track(number: int, entry: TracklistEntry, gap_seconds: float | None) -> Track:
+    """Args: gap_seconds: where the gap before it begins, if there may be one."""
     start = to_frames(entry.start_seconds)
-    begins_late = number == 1 and start > 0
+    gap = 0 if number == 1 else start if gap_seconds is None else to_frames(gap_seconds)
     values = ((key, getattr(entry, field)) for key, field in _TRACK_REMS)
     return Track(
         number=number,
-        indices=(Index(0, 0), Index(1, start)) if begins_late else (Index(1, start),),
+        indices=(Index(0, gap), Index(1, start)) if gap < start else (Index(1, start),),
         title=entry.title,
         performer=entry.performer,
-        isrc=entry.isrc,
+        isrc=_of_form(_ISRC, entry.isrc),
         rems=tuple(Rem(key, _shown(value)) for key, value in values if value is not None),
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.stage import Emit, Failed, StageContext
 from stages.contracts import (
     BatchCueGenerationRequest,
     CueConversionRequest,
     CueGenerationRequest,
     CueValidationRequest,
-    FormatResult,
 )
 from stages.cue.answers import batch_answer, conversion_answer, single_answer, validation_answer
+from stages.cue.batch import each_once, results_of
 from stages.cue.generation import result_of, sheet_id
 from stages.cue.sheets import stored_already
 
@@ -20,15 +22,13 @@ def single_failed(request: CueGenerationRequest, failed: Failed, context: StageC
 
 
 async def batch_failed(request: BatchCueGenerationRequest, failed: Failed, context: StageContext) -> Emit:
-    """With a result for each format: those that an earlier attempt has written are there."""
-    results = []
-    for name in dict.fromkeys(request.formats):
-        written = await stored_already(sheet_id(request, name.lower()), context)
-        if written is not None:
-            results.append(FormatResult.model_validate({"format": name, "success": True, **result_of(written)}))
-        else:
-            results.append(FormatResult(format=name, success=False, error=failed.reason, error_code=failed.error_code))
-    return batch_answer(request, context, failed, results=results)
+    """With a result for each format: the sheets that were written are there."""
+    written: dict[str, dict[str, Any]] = {}
+    for name in each_once(request.formats):
+        cue_file = await stored_already(sheet_id(request, name.lower()), context)
+        if cue_file is not None:
+            written[name] = result_of(cue_file) | {"validation_report": cue_file.validation_report}
+    return batch_answer(request, context, failed, results=results_of(request.formats, failed, written))
 
 
 def validation_failed(request: CueValidationRequest, failed: Failed, context: StageContext) -> Emit:

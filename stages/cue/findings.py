@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning"]
 
+MOST_TOLD = 100
+"""Of errors and of warnings each, in what is sent: a message has a size that it may not exceed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -47,14 +50,19 @@ class Report:
         return not self.errors
 
     def as_json(self) -> dict[str, Any]:
-        return {
-            "is_valid": self.is_valid,
-            "errors": [each.as_json() for each in self.errors],
-            "warnings": [each.as_json() for each in self.warnings],
-        }
+        """As answers have it; of very many findings the first, and how many more there are."""
+        return {"is_valid": self.is_valid, "errors": _told(self.errors), "warnings": _told(self.warnings)}
 
 
 def report_of(*parts: Sequence[Finding]) -> Report:
     """One report of several lists of findings."""
     findings = [each for part in parts for each in part]
     return Report(tuple(sorted(findings, key=lambda each: each.line or 0)))
+
+
+def _told(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    told = [each.as_json() for each in findings[:MOST_TOLD]]
+    if len(findings) > MOST_TOLD:
+        more = f"There are {len(findings) - MOST_TOLD} more findings of this severity"
+        told.append(Finding("MORE_FINDINGS", more).as_json())
+    return told

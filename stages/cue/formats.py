@@ -98,12 +98,16 @@ def format_named(name: str) -> Format:
     return found
 
 
-def render_tracklist(name: str, tracklist: Tracklist, audio: Audio, audio_name: str | None = None) -> Rendered:
+def render_tracklist(
+    name: str, tracklist: Tracklist, audio: Audio, audio_name: str | None = None, *, with_gaps: bool = False
+) -> Rendered:
     """A tracklist in a format.
 
     Args:
         audio_name: what the sheet calls the audio file, if not by its name.
+        with_gaps: INDEX 00 where the track before is known to have ended.
     Raises: Permanent, UNKNOWN_FORMAT.
     """
     wanted = format_named(name)
-    return wanted.render(sheet_of(tracklist, audio_name or audio.path.name, wanted.profile), audio)
+    sheet = sheet_of(tracklist, audio_name or audio.path.name, wanted.profile, with_gaps=with_gaps)
+    return wanted.render(sheet, audio)

@@ -6,144 +6,138 @@ request has an id of its own, derived from the request's, so that a sheet that i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import ErrorCode, Permanent, Transient
+from pipeline.errors import ErrorCode, Permanent
 from pipeline.messages.message import derive_message_id
 from pipeline.stage import Completed, Emit, StageContext
 from stages.answers import Stopwatch
-from stages.contracts import BatchCueGenerationRequest, CueGenerationRequest, FormatResult
-from stages.cue.answers import batch_answer, single_answer
+from stages.contracts import BatchCueGenerationRequest, CueGenerationRequest
+from stages.cue.answers import batch_answer, shown, single_answer
+from stages.cue.audio import AboutAudio, audio_of
+from stages.cue.batch import in_each_format
+from stages.cue.build import left_out
 from stages.cue.findings import Finding, Report, report_of
-from stages.cue.formats import Audio, Rendered, format_named, render_tracklist
-from stages.cue.sheets import is_of, store, stored_already
+from stages.cue.formats import Audio, Format, Rendered, format_named, render_tracklist
+from stages.cue.options import SheetOptions, chosen, unknown_options
+from stages.cue.parse import parse
+from stages.cue.sheets import Order, kept
 from stages.cue.validate import validate
 from stages.cue_files import CueFile
-from stages.paths import inside_roots
 from stages.tracklists import Tracklist, Tracklists
 
 Request = CueGenerationRequest | BatchCueGenerationRequest
 
-_OPTIONS = frozenset({"audio_file_name"})
 
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request with its tracklist.
-
-    Attributes:
-        seconds: how long the audio is, once it was opened.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared(AboutAudio):
+    """A request with its tracklist."""
 
     request: Request
     tracklist: Tracklist
-    audio_path: Path
+    options: SheetOptions
     stopwatch: Stopwatch
-    seconds: float | None = None
-
-    def with_seconds(self, seconds: float | None) -> Prepared:
-        return replace(self, seconds=seconds)
 
     @property
     def job_id(self) -> str:
         return self.request.job_id if isinstance(self.request, CueGenerationRequest) else self.request.batch_job_id
 
-    @property
-    def formats(self) -> Sequence[str]:
-        """Those that are asked for, each once."""
-        if isinstance(self.request, CueGenerationRequest):
-            return [self.request.format]
-        return list(dict.fromkeys(self.request.formats))
-
 
 async def prepare(request: Request, context: StageContext) -> Prepared | list[Emit | Completed]:
     """Find the tracklist; where the audio need not be opened, do everything.
 
-    Raises: Permanent, UNKNOWN_TRACKLIST, PATH_NOT_ALLOWED, and what `deliver` raises.
+    Raises: Permanent, UNKNOWN_TRACKLIST, UNKNOWN_FORMAT, PATH_NOT_ALLOWED, INVALID_MESSAGE, and what `deliver` raises.
     """
     stopwatch = Stopwatch()
     tracklist = await Tracklists(context.state).known(request.tracklist_id)
     context.track(tracklist.recording_id)
-    named = request.audio_file_path if isinstance(request, CueGenerationRequest) else None
-    audio_path = Path(tracklist.file_path) if named is None else inside_roots(named, context.roots)
-    prepared = Prepared(request, tracklist, audio_path, stopwatch)
+    named = None
+    if isinstance(request, CueGenerationRequest):
+        format_named(request.format)
+        named = request.audio_file_path
+    prepared = Prepared(
+        request=request,
+        tracklist=tracklist,
+        options=chosen(SheetOptions, request.options),
+        stopwatch=stopwatch,
+        audio_path=await audio_of(tracklist.recording_id, named, tracklist.file_path, context),
+    )
     return prepared if request.validate_audio else await deliver(prepared, context)
 
 
 async def deliver(prepared: Prepared, context: StageContext) -> list[Emit | Completed]:
     """Write the sheets and answer.
 
-    Raises: Permanent, UNKNOWN_FORMAT or INVALID_CUE, where the only format fails; Transient where the disk does.
+    Raises:
+        Permanent: UNKNOWN_FORMAT or INVALID_CUE; for a batch the first of its formats' failures, after all were tried.
+        Transient: where the disk fails.
     """
     request = prepared.request
     if isinstance(request, CueGenerationRequest):
-        cue_file, report = await sheet_in(request.format, prepared, context)
-        found = {**result_of(cue_file), "validation_report": report.as_json()}
+        found = await sheet_in(request.format, prepared, context)
         answer = single_answer(request, context, prepared.stopwatch, **found)
-        return [answer, Completed("cue_generation_complete", {"format": request.format, **found})]
-    results = await _each_format(prepared, context)
-    failed = [result for result in results if not result.success]
-    told = (
-        {}
-        if not failed
-        else {
-            "success": False,
-            "error": f"{len(failed)} of {len(results)} formats failed",
-            "error_code": failed[0].error_code,
-        }
-    )
-    answer = batch_answer(request, context, prepared.stopwatch, results=results, **told)
-    shown = [result.model_dump(mode="json") for result in results]
-    return [answer, Completed("batch_cue_generation_complete", {"results": shown, "success": not failed})]
+        return [answer, Completed("cue_generation_complete", {"format": request.format, **shown(found)})]
+
+    async def written(format: str) -> dict[str, Any]:
+        return await sheet_in(format, prepared, context)
+
+    results = await in_each_format(request.formats, written, context)
+    answer = batch_answer(request, context, prepared.stopwatch, results=results)
+    return [answer, Completed("batch_cue_generation_complete", {"results": [shown(each) for each in results]})]
 
 
-async def sheet_in(format: str, prepared: Prepared, context: StageContext) -> tuple[CueFile, Report]:
-    """The sheet in a format, written now or by an earlier attempt, and what is to be said of it.
+async def sheet_in(format: str, prepared: Prepared, context: StageContext) -> dict[str, Any]:
+    """What is to be said of the sheet in a format, written now or by an earlier attempt.
 
     Raises: Permanent, UNKNOWN_FORMAT or INVALID_CUE (`validation_report` in its details); Transient.
     """
     wanted = format_named(format)
-    options = prepared.request.options
     rendered = render_tracklist(
-        wanted.name, prepared.tracklist, Audio(prepared.audio_path, prepared.seconds), _audio_name(options)
+        wanted.name,
+        prepared.tracklist,
+        Audio(prepared.audio_path, prepared.seconds),
+        prepared.options.audio_file_name,
+        with_gaps=prepared.options.include_pregap,
     )
     report = report_of(
-        validate(rendered.sheet, audio_seconds=prepared.seconds, profile=wanted.profile).findings,
-        losses_found(rendered),
-        [_unknown(option) for option in options if option not in _OPTIONS],
+        checked(wanted, rendered, prepared.seconds),
+        list(losses_found(rendered)),
+        list(left_out(prepared.tracklist)),
+        unknown_options(prepared.options),
     )
-    if not report.is_valid:
-        raise Permanent(
-            f"The tracklist makes no valid sheet: {report.errors[0].message}",
-            ErrorCode.INVALID_CUE,
-            validation_report=report.as_json(),
-        )
-    cue_file_id = sheet_id(prepared.request, wanted.name)
-    cue_file = await stored_already(cue_file_id, context)
-    if cue_file is None or not is_of(cue_file, rendered):
-        try:
-            cue_file = await store(
-                rendered,
-                cue_file_id,
-                context,
-                format=wanted.name,
-                tracklist=prepared.tracklist,
-                audio_path=prepared.audio_path,
-                job_id=prepared.job_id,
-            )
-        except OSError as error:
-            raise Transient(
-                f"The sheet cannot be written: {error.strerror}", ErrorCode.DEPENDENCY_UNAVAILABLE
-            ) from error
-    return cue_file, report
+    refuse_invalid(report, "The tracklist makes no valid sheet")
+    order = Order(
+        sheet_id(prepared.request, wanted.name),
+        wanted.name,
+        prepared.tracklist,
+        prepared.audio_path,
+        prepared.job_id,
+    )
+    context.progress(0.9, f"writing {wanted.name}")
+    return result_of(await kept(order, rendered, report, context)) | {"validation_report": report.as_json()}
 
 
 def sheet_id(request: Request, format: str) -> str:
     """The id of the sheet that a request gets in a format."""
     return derive_message_id(request.message_id, "cue_file", request.tracklist_id, format)
+
+
+def checked(wanted: Format, rendered: Rendered, seconds: float | None) -> Sequence[Finding]:
+    """What is found in a sheet as its readers will read it, with lines; a program's own form holds any text."""
+    if wanted.readable:
+        return validate(parse(rendered.content), audio_seconds=seconds, profile=wanted.profile).findings
+    findings = validate(rendered.sheet, audio_seconds=seconds, profile=wanted.profile).findings
+    return [each for each in findings if each.code != "BAD_TEXT"]
+
+
+def refuse_invalid(report: Report, what: str) -> None:
+    """Raises Permanent, INVALID_CUE, for a report with errors, which is in its details."""
+    if not report.is_valid:
+        raise Permanent(
+            f"{what}: {report.errors[0].message}", ErrorCode.INVALID_CUE, validation_report=report.as_json()
+        )
 
 
 def result_of(cue_file: CueFile) -> dict[str, Any]:
@@ -156,56 +150,8 @@ def result_of(cue_file: CueFile) -> dict[str, Any]:
     }
 
 
-def losses_found(rendered: Rendered) -> list[Finding]:
+def losses_found(rendered: Rendered) -> Iterator[Finding]:
     """What the format does not hold, as warnings."""
-    return [
-        Finding(
-            "TEXT_TOO_LONG" if loss.reason.startswith("cut") else "NOT_IN_PROFILE",
-            f"{loss.field}: {loss.reason}",
-            "warning",
-            loss.track,
-        )
-        for loss in rendered.losses
-    ]
-
-
-async def _each_format(prepared: Prepared, context: StageContext) -> list[FormatResult]:
-    """A result for each. Raises the first Transient after all were tried: the next attempt finds what is written."""
-    results: list[FormatResult] = []
-    later: Transient | None = None
-    for number, each in enumerate(prepared.formats):
-        context.progress(number / len(prepared.formats), f"writing {each}")
-        try:
-            results.append(await _result_in(each, prepared, context))
-        except Transient as error:
-            later = later or error
-    if later is not None:
-        raise later
-    return results
-
-
-async def _result_in(format: str, prepared: Prepared, context: StageContext) -> FormatResult:
-    try:
-        cue_file, report = await sheet_in(format, prepared, context)
-    except Permanent as refused:
-        return FormatResult(
-            format=format,
-            success=False,
-            error=refused.reason,
-            error_code=refused.error_code,
-            validation_report=refused.details.get("validation_report"),
-        )
-    found = {**result_of(cue_file), "validation_report": report.as_json()}
-    return FormatResult.model_validate({"format": format, "success": True, **found})
-
-
-def _audio_name(options: Mapping[str, Any]) -> str | None:
-    """What the sheet is to call the audio file. Raises Permanent, INVALID_MESSAGE."""
-    name = options.get("audio_file_name")
-    if name is None or (isinstance(name, str) and 0 < len(name) <= 1024 and "/" not in name and "\\" not in name):
-        return name
-    raise Permanent("options.audio_file_name is not the name of a file", ErrorCode.INVALID_MESSAGE)
-
-
-def _unknown(option: str) -> Finding:
-    return Finding("UNKNOWN_OPTION", f"No option is called {option[:40]!r}; there is audio_file_name", "warning")
+    for loss in rendered.losses:
+        code = "TEXT_TOO_LONG" if loss.reason.startswith("cut") else "NOT_IN_PROFILE"
+        yield Finding(code, f"{loss.field}: {loss.reason}", "warning", loss.track)
