@@ -11,7 +11,9 @@ from fastapi.responses import FileResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api import (
+from api import problems
+from api.guard import Guard
+from api.http import (
     about,
     cue_files,
     dead_letters,
@@ -21,24 +23,22 @@ from api import (
     messages,
     openapi,
     pictures,
-    problems,
     queues,
-    recording_work,
     recordings,
     renames,
-    session,
+    requests,
     tracklists,
 )
-from api.body_limit import BodyLimit
-from api.guard import Guard
+from api.http.body_limit import BodyLimit
 from api.plane import Plane
 from api.services import Services
+from api.socket import session
 
 _STATIC = Path(__file__).parent / "static"
 _REVALIDATE = {"Cache-Control": "no-cache"}
 _RESOURCES = (
     recordings,
-    recording_work,
+    requests,
     pictures,
     tracklists,
     cue_files,

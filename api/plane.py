@@ -11,10 +11,10 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from api.health import Readiness
-from api.hub import Hub
-from api.library import Library
-from api.relay import Relay
+from api.library.index import Library
 from api.services import Services
+from api.socket.hub import Hub
+from api.socket.relay import Relay
 from pipeline.errors import StateUnavailable, Unreachable
 from pipeline.state.port import StateStore
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from api.json_response import Json
+from api.http.json_response import Json
 from pipeline.errors import (
     BrokerError,
     ErrorCode,

@@ -12,9 +12,9 @@ import psutil
 import uvicorn
 from fastapi import FastAPI
 
-from api.frames import MAX_TEXT_BYTES
 from api.plane import Plane
-from api.transport import DirectProtocol
+from api.socket.frames import MAX_TEXT_BYTES
+from api.socket.transport import DirectProtocol
 from pipeline.errors import PipelineError
 
 _BACKLOG = 2048

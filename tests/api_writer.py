@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
-from api.frames import Frame
+from api.socket.frames import Frame
 
 
 class GatedWriter:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api import socket_messages
+from api.socket import described as socket_messages
 from pipeline.app.models import examples_of, models_of
 from pipeline.app.parts import program_version
 from pipeline.describe.asyncapi import Socket, asyncapi_document

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.export import COLUMNS
+from api.http.export import COLUMNS
 from pipeline.errors import StateUnavailable
 from tests.api_plane import RunningApi
 

@@ -14,10 +14,10 @@ import uvloop
 from websockets.asyncio.client import connect
 
 from api.app import create_app
-from api.connection import SLOW
-from api.hub import Hub
 from api.server import listen
-from api.transport import DirectWriter, QueuedWriter
+from api.socket.connection import SLOW
+from api.socket.hub import Hub
+from api.socket.transport import DirectWriter, QueuedWriter
 from pipeline.state.port import Event, Status
 from tests.api_plane import RunningApi, Socket, running_api, until
 

@@ -93,7 +93,7 @@ async def test_request_that_was_announced_and_perhaps_never_sent_is_sent_again_u
         job_id = (await http.get(SVG)).json()["job_id"]
         assert (await api.published(QUEUE))["_id"] == job_id
         now = time.time()
-        monkeypatch.setattr("api.pictures.time.time", lambda: now + 61)
+        monkeypatch.setattr("api.http.pictures.time.time", lambda: now + 61)
         assert (await http.get(SVG)).status_code == 202
     assert (await api.published(QUEUE))["_id"] == job_id
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.connection import MAX_PENDING_BYTES, MAX_STALLED_S, SLOW, Connection, Live, Subscription, TokenBucket
-from api.frames import Frame
+from api.socket.connection import MAX_PENDING_BYTES, MAX_STALLED_S, SLOW, Connection, Live, Subscription, TokenBucket
+from api.socket.frames import Frame
 from pipeline.state.port import Event, Status
 from tests.api_writer import GatedWriter
 

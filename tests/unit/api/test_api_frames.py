@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 
-from api import frames
+from api.socket import frames
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Status, Update
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES: dict[str, dict[str, Any]] = json.loads((ROOT / "api/websocket_examples.json").read_text())
+EXAMPLES: dict[str, dict[str, Any]] = json.loads((ROOT / "api/socket/websocket_examples.json").read_text())
 CLIENT, SERVER = EXAMPLES["client"], EXAMPLES["server"]
 ID = "uuid-string"
 

@@ -6,9 +6,9 @@ import asyncio
 import json
 from dataclasses import replace
 
-from api.connection import Connection
-from api.frames import EVERYTHING
-from api.hub import Hub
+from api.socket.connection import Connection
+from api.socket.frames import EVERYTHING
+from api.socket.hub import Hub
 from pipeline.state.port import Event, Status
 from tests.api_plane import until
 from tests.api_writer import GatedWriter

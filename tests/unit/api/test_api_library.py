@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.library import Library
+from api.library.index import Library
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Event, Status, Update
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from api.connection import Connection
-from api.frames import EVERYTHING
-from api.hub import Hub
-from api.relay import Relay
+from api.socket.connection import Connection
+from api.socket.frames import EVERYTHING
+from api.socket.hub import Hub
+from api.socket.relay import Relay
 from pipeline.errors import StateUnavailable
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Event, Progress, Status, Update

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.waveform import Waveform, narrowed, read_waveform, svg
+from api.http.waveform import Waveform, narrowed, read_waveform, svg
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from api import frames, session, socket_messages
+from api.socket import described as socket_messages
+from api.socket import frames, session
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Status, Update
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.messages import PATH
+from api.http.messages import PATH
 from api.services import Services
 from pipeline.describe.schemas import UntitledFields
 

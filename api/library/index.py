@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from api.kinds import RECORDING
-from api.paths import shown_path
-from api.standing import NO_STATUS, data_of, details_of, standing
-from api.tags import TagIndex, Tags
+from api.library.kinds import RECORDING
+from api.library.paths import shown_path
+from api.library.standing import NO_STATUS, data_of, details_of, standing
+from api.library.tags import TagIndex, Tags
 from pipeline.state.port import Event, StateStore, Status
 
 _PAGE = 200

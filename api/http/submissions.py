@@ -12,7 +12,7 @@ from fastapi import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from api.json_response import Json
+from api.http.json_response import Json
 from api.plane import plane_of
 from api.problems import Problem, documented, validation_reasons
 from pipeline.errors import ErrorCode

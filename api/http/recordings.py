@@ -8,17 +8,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.cue_files import CueFile, shown_cue_file
-from api.json_response import Json
-from api.kinds import ANALYSIS, CUE_FILE, METADATA, RECORDING, TRACKLIST
-from api.known import Id, recording_or_work
-from api.library import Sort
-from api.metadata_view import shown_metadata
-from api.paths import shown_path
+from api.http.cue_files import CueFile, shown_cue_file
+from api.http.json_response import Json
+from api.library.index import Sort
+from api.library.kinds import ANALYSIS, CUE_FILE, METADATA, RECORDING, TRACKLIST
+from api.library.known import Id, recording_or_work
+from api.library.metadata import shown_metadata
+from api.library.paths import shown_path
+from api.library.standing import Standing, data_of
+from api.library.tags import tags_of
 from api.plane import Plane, plane_of
 from api.problems import documented
-from api.standing import Standing, data_of
-from api.tags import tags_of
 
 StatusFilter = Literal["new", "queued", "analyzing", "retrying", "completed", "failed", "cancelled"]
 

@@ -13,8 +13,8 @@ from typing import TypeVar
 import structlog
 
 from api import metrics
-from api.frames import notice
-from api.hub import Hub
+from api.socket.frames import notice
+from api.socket.hub import Hub
 from pipeline.errors import StateUnavailable, Unreachable
 from pipeline.state.port import Event, Progress
 

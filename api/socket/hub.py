@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from api import metrics
-from api.connection import Connection, Live, Subscription
-from api.frames import EVERYTHING, Frame
+from api.socket.connection import Connection, Live, Subscription
+from api.socket.frames import EVERYTHING, Frame
 from pipeline.state.port import Event
 
 REPLACED = 4409

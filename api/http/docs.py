@@ -10,7 +10,7 @@ from typing import Literal
 from fastapi import APIRouter
 from starlette.responses import FileResponse
 
-_PAGE = Path(__file__).parent / "static" / "docs.html"
+_PAGE = Path(__file__).parents[1] / "static" / "docs.html"
 _PACKAGE = "fastapi_offline"
 _REVALIDATE = {"Cache-Control": "no-cache"}
 

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import StreamingResponse
 
-from api.kinds import METADATA, RECORDING
-from api.metadata_view import shown_metadata
+from api.http.recordings import File, Recording, shown_file
+from api.library.kinds import METADATA, RECORDING
+from api.library.metadata import shown_metadata
+from api.library.tags import tags_of
 from api.plane import Plane, plane_of
 from api.problems import documented
-from api.recordings import File, Recording, shown_file
-from api.tags import tags_of
 
 router = APIRouter(prefix="/v1", tags=["export"], responses=documented(503))
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.json_response import Json
-from api.kinds import CUE_FILE, TRACKLIST
-from api.known import Id, known
-from api.paths import shown_path
+from api.http.json_response import Json
+from api.http.submissions import ACCEPTED, Wish, submit
+from api.library.kinds import CUE_FILE, TRACKLIST
+from api.library.known import Id, known
+from api.library.paths import shown_path
 from api.plane import Plane, plane_of
 from api.problems import documented
-from api.submissions import ACCEPTED, Wish, submit
 
 router = APIRouter(prefix="/v1/tracklists/{tracklist_id}", tags=["tracklists"])
 

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from api.json_response import Json
+from api.http.json_response import Json
+from api.http.submissions import WHOLE, Wish
 from api.plane import plane_of
 from api.problems import Problem, documented
-from api.submissions import WHOLE, Wish
 from pipeline.dlq.inspect import peek
 from pipeline.dlq.letters_json import depths_to_json, letters_to_json, replayed_to_json
 from pipeline.dlq.queues import DeadLetterQueue, depths, find_queue

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from api.json_response import Json
+from api.http.json_response import Json
 from api.plane import plane_of
 from api.problems import documented
 from pipeline.errors import NoSuchQueue

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from api.frames import Frame
+from api.socket.frames import Frame
 
 HIGH_WATER_BYTES = 64 * 1024
 _EXTENSION = "pipeline.websocket_writer"

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Request
 from pydantic import Field
 
-from api.json_response import Json
-from api.known import Id, live_recording, recording_or_work
+from api.http.json_response import Json
+from api.http.submissions import ACCEPTED, WHOLE, Wish, submit
+from api.library.known import Id, live_recording, recording_or_work
 from api.plane import plane_of
 from api.problems import documented
-from api.submissions import ACCEPTED, WHOLE, Wish, submit
 
 router = APIRouter(prefix="/v1/recordings/{recording_id}", tags=["recordings"])
 

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from api.frames import Frame
 from api.metrics import COALESCED, SLOW_CLOSES
-from api.transport import HIGH_WATER_BYTES, Writer
+from api.socket.frames import Frame
+from api.socket.transport import HIGH_WATER_BYTES, Writer
 from pipeline.state.port import Event
 
 MAX_PENDING_BYTES = 1024 * 1024

@@ -17,12 +17,13 @@ import uuid
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from api import frames, metrics
-from api.connection import Connection, TokenBucket
-from api.hub import MAX_SUBSCRIPTIONS
+from api import metrics
 from api.plane import Plane, plane_of
 from api.problems import Problem
-from api.transport import writer_for
+from api.socket import frames
+from api.socket.connection import Connection, TokenBucket
+from api.socket.hub import MAX_SUBSCRIPTIONS
+from api.socket.transport import writer_for
 from pipeline.errors import StateUnavailable, Unreachable
 
 MESSAGES_PER_S = 50

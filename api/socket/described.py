@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.frames import GetStatus, Ping, Subscribe, Unsubscribe
+from api.socket.frames import GetStatus, Ping, Subscribe, Unsubscribe
 from pipeline.errors import ErrorCode
 
 PATH = "/v1/ws"

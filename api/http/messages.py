@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ValidationError
 
-from api.frames import quotable
-from api.json_response import Json
+from api.http.json_response import Json
 from api.plane import plane_of
 from api.problems import Problem, documented, validation_reasons
+from api.socket.frames import quotable
 from pipeline.errors import ErrorCode
 
 PATH = "/v1/messages/{message_name}"

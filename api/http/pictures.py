@@ -12,16 +12,16 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api.files import TooLarge, read_file, revalidated
-from api.json_response import Json
-from api.kinds import METADATA, WAVEFORM
-from api.known import Id, live_recording, recording_or_work
-from api.paths import generated_file
+from api.http.files import TooLarge, read_file, revalidated
+from api.http.json_response import Json
+from api.http.submissions import ACCEPTED, accepted, submit
+from api.http.waveform import Waveform, narrowed, read_waveform, svg
+from api.library.kinds import METADATA, WAVEFORM
+from api.library.known import Id, live_recording, recording_or_work
+from api.library.paths import generated_file
+from api.library.standing import standing
 from api.plane import plane_of
 from api.problems import Problem, documented
-from api.standing import standing
-from api.submissions import ACCEPTED, accepted, submit
-from api.waveform import Waveform, narrowed, read_waveform, svg
 from pipeline.errors import ErrorCode
 from pipeline.messages.message import derive_message_id
 from pipeline.state.port import Event, Status

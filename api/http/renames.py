@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.json_response import Json
-from api.kinds import FEEDBACK, PATTERN, RECORDING, RENAME
-from api.known import Id, IdInBody, known, unknown
-from api.paths import shown_path
+from api.http.json_response import Json
+from api.http.submissions import ACCEPTED, WHOLE, Wish, submit
+from api.library.kinds import FEEDBACK, PATTERN, RECORDING, RENAME
+from api.library.known import Id, IdInBody, known, unknown
+from api.library.paths import shown_path
 from api.plane import plane_of
 from api.problems import documented
-from api.submissions import ACCEPTED, WHOLE, Wish, submit
 
 router = APIRouter(prefix="/v1/renames", tags=["renames"])
 

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from api.frames import quotable
-from api.json_response import Json
-from api.known import Id
+from api.http.json_response import Json
+from api.library.known import Id
+from api.library.standing import Standing, data_of, standing
 from api.plane import plane_of
 from api.problems import Problem, documented
-from api.standing import Standing, data_of, standing
+from api.socket.frames import quotable
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

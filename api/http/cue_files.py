@@ -9,15 +9,15 @@ from fastapi import APIRouter, Body, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.files import TooLarge, attachment, read_file, revalidated
-from api.json_response import Json
-from api.kinds import CUE_FILE, RECORDING
-from api.known import Id, known
-from api.paths import generated_file, shown_path
+from api.http.files import TooLarge, attachment, read_file, revalidated
+from api.http.json_response import Json
+from api.http.submissions import ACCEPTED, Wish, submit
+from api.http.tracklists import Format
+from api.library.kinds import CUE_FILE, RECORDING
+from api.library.known import Id, known
+from api.library.paths import generated_file, shown_path
 from api.plane import Plane, plane_of
 from api.problems import Problem, documented
-from api.submissions import ACCEPTED, Wish, submit
-from api.tracklists import Format
 from pipeline.errors import ErrorCode
 
 router = APIRouter(prefix="/v1/cue-files/{cue_file_id}", tags=["CUE files"])

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import Field
 
-from api.frames import quotable
-from api.kinds import CUE_FILE, RECORDING, RENAME, TRACKLIST
+from api.library.kinds import CUE_FILE, RECORDING, RENAME, TRACKLIST
 from api.plane import Plane
 from api.problems import Problem
+from api.socket.frames import quotable
 from pipeline.errors import ErrorCode
 from pipeline.state.port import Event
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.kinds import METADATA
+from api.library.kinds import METADATA
 from pipeline.state.port import StateStore
 
 _PAGE = 200

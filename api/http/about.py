@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from api.json_response import Json
+from api.http.json_response import Json
 from api.plane import plane_of
 
 router = APIRouter(tags=["service"])

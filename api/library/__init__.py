@@ -1,0 +1,1 @@
+"""Recordings as the API shows them, over what the state store holds."""

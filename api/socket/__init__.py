@@ -1,0 +1,1 @@
+"""The WebSocket: connections, who follows what, and the events that reach them."""
