@@ -84,7 +84,7 @@ def has_gone(recording: Recording) -> bool:
     if os.path.lexists(recording["path"]):
         return False
     try:
-        with os.scandir(recording["watched_directory"]) as entries:
+        with os.scandir(recording.get("watched_directory") or "") as entries:
             return next(entries, None) is not None
     except OSError:
         return False

@@ -85,7 +85,7 @@ def _deletion(recording: Recording, now: datetime) -> Emit:
         timestamp=now,
         event_type="deleted",
         file_path=path,
-        file_type=recording["file_type"] or os.path.splitext(path)[1][1:].lower(),
+        file_type=recording.get("file_type") or os.path.splitext(path)[1][1:].lower(),
         instance_id="sweep",
         watched_directory=recording["watched_directory"],
     )
