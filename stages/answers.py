@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
-from pipeline.messages.message import derive_message_id
+from pipeline.messages.message import FAILED_AT, REPLAYED_AT, derive_message_id
 from pipeline.stage import Emit, Failed, StageContext
 from stages.contracts import TimedAnswer
 
@@ -65,7 +65,7 @@ def answered(
 def refused(
     message: str, model: type[TimedAnswer], request: BaseModel, context: StageContext, failure: Failed, **known: Any
 ) -> Emit:
-    """The answer to a request that has failed for good."""
+    """The answer to a request that has failed for good; to one that comes back from its dead letters, another one."""
     fields = {
         "success": False,
         "error": failure.reason,
@@ -74,7 +74,9 @@ def refused(
         "queue_time_ms": Stopwatch().queue_time_ms(request, context),
         **known,
     }
-    return _answer(message, model, request, context, "failed", fields)
+    headers = context.envelope.headers
+    again = headers.get(REPLAYED_AT) or headers.get(FAILED_AT)
+    return _answer(message, model, request, context, f"failed@{again}" if again else "failed", fields)
 
 
 def _answer(

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.dlq.queues import find_queue
+from pipeline.dlq.replay import replay
 from stages.cue.parse import parse
 from tests.live_library import eventually
 
@@ -170,6 +172,39 @@ async def test_a_disk_that_stays_broken_is_answered_after_the_last_attempt_alone
     statuses = [frame["data"].get("status") for frame in await service.events(body["batch_job_id"])]
     assert statuses.count("retrying") == 3
     assert await service.depth("cue.generation.batch.complete") == 0
+
+
+async def test_a_batch_from_the_dead_letters_writes_what_failed_and_leaves_the_rest(service: Any, mix: Path) -> None:
+    body = service.body("cue.generation.batch", tracklist_id=await service.tracklist(mix), formats=["kodi", "cdj"])
+    first = await service.ask("cue.generation.batch", body)
+    kodi, cdj = (Path(each["file_path"]) for each in first["results"])
+    inode = kodi.stat().st_ino
+    cdj.unlink()
+    cdj.mkdir()
+    refused = await service.ask("cue.generation.batch", body)
+    assert [each["success"] for each in refused["results"]] == [True, False]
+    letters = find_queue(service.topology, "cue.generation.batch")
+    await _buried(service, letters.name)
+    assert (await replay(service.broker, letters)).replayed == 1
+    refused_again = await service.answer("cue.generation.batch.complete")
+    assert not refused_again["success"]
+    await _buried(service, letters.name)
+    cdj.rmdir()
+    assert (await replay(service.broker, letters)).replayed == 1
+    answer = await service.answer("cue.generation.batch.complete")
+    assert [each["success"] for each in answer["results"]] == [True, True]
+    assert (kodi.stat().st_ino, cdj.is_file()) == (inode, True)
+    assert len({each["message_id"] for each in (first, refused, refused_again, answer)}) == 3
+    assert len({each["results"][1]["cue_file_id"] for each in (first, answer)}) == 1
+
+
+async def _buried(service: Any, queue: str) -> None:
+    """Wait for the one dead letter."""
+    await eventually(lambda: _has_one(service, queue))
+
+
+async def _has_one(service: Any, queue: str) -> bool:
+    return bool(await service.depth(queue) == 1)
 
 
 async def test_a_stored_sheet_is_validated_against_the_audio_that_is_named(service: Any, mix: Path) -> None:

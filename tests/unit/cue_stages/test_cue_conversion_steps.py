@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -53,6 +54,19 @@ async def test_every_format_can_be_converted_to_with_titles_and_times_kept(targe
         ("Opening", "A", 0),
         ("Say 'yes'", "Ünder", 450),
     ]
+
+
+async def test_a_sheet_becomes_a_programs_own_form_which_cannot_be_converted_or_checked(service: Any) -> None:
+    source, _ = await stored(service)
+    answer = await service.conversion(source, "traktor_nml")
+    assert answer["success"], answer["error"]
+    names = [mark.attrib["NAME"] for mark in ElementTree.parse(answer["file_path"]).iter("CUE_V2")]
+    assert [name for name in names if "Opening" in name or "Say 'yes'" in name] == names
+    assert len(names) == 2
+    back = await service.conversion(answer["cue_file_id"], "standard")
+    assert (back["success"], back["error_code"]) == (False, "UNKNOWN_FORMAT")
+    checked = await service.validation(answer["cue_file_id"])
+    assert (checked["success"], checked["error_code"]) == (False, "UNKNOWN_FORMAT")
 
 
 async def test_without_its_metadata_a_sheet_keeps_times_titles_and_performers_alone(service: Any) -> None:
