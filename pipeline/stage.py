@@ -57,6 +57,14 @@ class Documents(Protocol):
         """Ids under `value` in the index `name` (of either sort), sorted."""
         ...
 
+    async def owners(self, kind: str, name: str, values: Sequence[str]) -> list[str | None]:
+        """The id that owns each value in the unique index `name`, None where nobody does; one round trip."""
+        ...
+
+    async def counts(self, kind: str, name: str, values: Sequence[str]) -> list[int]:
+        """How many documents are under each value in the index `name` (not a unique one); one round trip."""
+        ...
+
     async def page(self, kind: str, *, offset: int = 0, limit: int = 100) -> tuple[list[dict[str, Any]], int]:
         """Documents, most recently written first, and how many there are in all. Each carries its `id`."""
         ...

@@ -63,6 +63,19 @@ class RedisDocuments:
         ids = await self._link.read("find", [self._unique(kind), self._index(kind)], [entry(name, value)])
         return sorted(set(ids))
 
+    async def owners(self, kind: str, name: str, values: Sequence[str]) -> list[str | None]:
+        if not values:
+            return []
+        entries = [entry(name, value) for value in values]
+        return cast(list[str | None], await self._link.ask("HMGET", self._unique(kind), *entries))
+
+    async def counts(self, kind: str, name: str, values: Sequence[str]) -> list[int]:
+        if not values:
+            return []
+        entries = [entry(name, value) for value in values]
+        index = self._index(kind)
+        return await self._link.ask_many(("ZLEXCOUNT", index, f"[{each}\0", f"({each}\1") for each in entries)
+
     async def page(self, kind: str, *, offset: int = 0, limit: int = 100) -> tuple[list[dict[str, Any]], int]:
         """Raises ValueError if the offset is negative or the limit is not positive."""
         if offset < 0 or limit < 1:

@@ -73,6 +73,25 @@ async def test_index_finds_all_ids_sorted(store: Store) -> None:
     assert await store.documents.find("recording", "hash", "h") == ["a", "b", "c"]
 
 
+async def test_owners_of_unique_values_come_in_the_order_asked_for(store: Store) -> None:
+    await store.documents.put("recording", "a", {}, unique={"path": "/a"}, index={"hash": "/b"})
+    await store.documents.put("recording", "c", {}, unique={"path": "/ü"})
+    assert await store.documents.owners("recording", "path", ["/ü", "/b", "/a", "/a"]) == ["c", None, "a", "a"]
+    assert await store.documents.owners("recording", "path", []) == []
+    assert await store.documents.owners("other", "path", ["/a"]) == [None]
+
+
+async def test_documents_under_a_value_are_counted(store: Store) -> None:
+    for each in ("a", "b", "c"):
+        await store.documents.put("recording", each, {}, index={"hash": "h" if each < "c" else "ha"})
+    await store.documents.put("recording", "d", {}, index={"hash": "ü"})
+    await store.documents.put("recording", "a", {}, index={"hash": "h"})
+    assert await store.documents.counts("recording", "hash", ["h", "ü", "ha", "", "h"]) == [2, 1, 1, 0, 2]
+    await store.documents.delete("recording", "b")
+    assert await store.documents.counts("recording", "hash", ["h"]) == [1]
+    assert await store.documents.counts("recording", "hash", []) == []
+
+
 async def test_unique_value_belongs_to_its_last_writer(store: Store) -> None:
     await store.documents.put("recording", "a", {"of": "a"}, unique={"path": "/x"})
     await store.documents.put("recording", "b", {"of": "b"}, unique={"path": "/x"})
