@@ -15,9 +15,10 @@ LONGEST_BYTES = 255
 
 _LONGEST_TEXT = 4096
 # What FAT, NTFS and SMB refuse, by what people write instead.
-_REPLACED = str.maketrans({":": "-", "|": "-", "*": "_", "<": "(", ">": ")", '"': "'", "?": None})
+_REPLACED = str.maketrans({"/": "-", "\\": "-", ":": "-", "|": "-", "*": "_", "<": "(", ">": ")", '"': "'", "?": None})
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _RESERVED = FileNameSanitizer(platform="universal", additional_reserved_names=["CONIN$", "CONOUT$"])
+_LONGEST_RESERVED = 7
 _ZERO_WIDTH_JOINER = "\u200d"
 
 
@@ -47,13 +48,12 @@ def safe_name(suggested: str, current: str, *, preserve_extension: bool = True) 
 def safe_stem(text: str, limit: int) -> str:
     """The text as the part of a name before its extension, of at most `limit` bytes; empty where nothing is left."""
     text = unicodedata.normalize("NFC", cleaned(text.translate(_REPLACED), _LONGEST_TEXT)).strip(" .")
-    if not text:
-        return ""
     # Windows looks at what is before the first dot, and passes over blanks at its end.
-    root, dot, rest = str(_RESERVED.sanitize(text, "_")).partition(".")
-    if dot and root.endswith(" ") and _RESERVED.sanitize(root.rstrip(" "), "_") != root.rstrip(" "):
-        root = root.rstrip(" ") + "_"
-    return shortened(root + dot + rest, limit).strip(" .")
+    root, dot, rest = text.partition(".")
+    bare = root.rstrip(" ")
+    if 0 < len(bare) <= _LONGEST_RESERVED and (allowed := str(_RESERVED.sanitize(bare, "_"))) != bare:
+        text = allowed + dot + rest
+    return shortened(text, limit).strip(" .")
 
 
 def shortened(text: str, limit: int) -> str:

@@ -16,6 +16,7 @@ from stages.contracts import RenameRequest, RenameResponse
 from stages.recordings import Recordings
 from stages.rename.folder import FileState
 from stages.rename.moving import Plan, carried_out, planned
+from stages.rename.patterns import pattern_of
 
 KIND = "rename"
 ANSWER, COMPLETED = "rename.response", "rename_complete"
@@ -125,13 +126,14 @@ async def _intended(request: RenameRequest, rename_id: str, context: StageContex
 
 
 def _blank(request: RenameRequest, rename_id: str, context: StageContext) -> Document:
+    pattern = pattern_of(request.suggested_name)
     return {
         "rename_id": rename_id,
         "state": "intended",
         "original_path": request.file_path,
         "new_path": None,
         "backup_path": None,
-        "pattern": None,
+        "pattern": None if pattern is None else pattern.text,
         "recording_id": None,
         "file": None,
         "requested_at": _now(),

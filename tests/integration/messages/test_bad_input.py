@@ -84,6 +84,9 @@ CODES = {
 READ: Mapping[Odd, Expected] = {**{odd: Dies(code) for odd, code in CODES.items()}, Odd.LONG: Passes()}
 SILENT: Mapping[Odd, Expected] = {Odd.LONG: Dies(ErrorCode.NO_TRACKLIST)}
 TOLD_OF: Mapping[Odd, Expected] = {**{odd: Analysed(code) for odd, code in CODES.items()}, Odd.LONG: Analysed()}
+NAMED: Mapping[Odd, Expected] = {
+    odd: Dies(CODES[odd]) if odd in (Odd.OUTSIDE, Odd.LINK_OUT) else Passes() for odd in Odd
+}
 EVENT = Subject("file_path", file_field="file_path", files=TOLD_OF)
 
 MATRIX: Mapping[str, Subject] = {
@@ -109,6 +112,8 @@ MATRIX: Mapping[str, Subject] = {
     "cue.validation": Subject("cue_file_id", "cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE), "audio_file_path", READ),
     "cue.conversion": Subject("target_format", "source_cue_file_id", Dies(ErrorCode.UNKNOWN_CUE_FILE)),
     "rename.request": Subject("suggested_name", file_field="file_path", files=READ | {Odd.NOISE: Passes()}),
+    "rename.pattern.analyze": Subject("file_paths", file_field="file_paths", files=NAMED),
+    "rename.feedback": Subject("feedback_type", "rename_id", Dies(ErrorCode.UNKNOWN_RENAME)),
 }
 
 FAULTS = ("a missing field", "a field of the wrong type", "no JSON")
@@ -187,6 +192,8 @@ async def _spoilt(desk: Desk, store: Store, name: str, fault: str) -> tuple[dict
                     await desk.library.recording(body["recording_id"], path)
                 case "file_info":
                     body["file_info"] = body["file_info"] | {"path": str(path)}
+                case "file_paths":
+                    body["file_paths"] = [*body["file_paths"], str(path)]
                 case str(field):
                     body[field] = str(path)
     return body, path

@@ -150,6 +150,26 @@ async def renamed(outcome: Outcome) -> None:
     assert outcome.event["data"]["results"]["rename_id"] == answer["rename_id"]
 
 
+async def names_looked_at(outcome: Outcome) -> None:
+    """The example's names follow no pattern, and the library knows no better ones."""
+    answer = outcome.answers["rename.pattern.response"]
+    assert answer["unmatched"] == [str(outcome.desk.folder / name) for name in ("track1.mp3", "track2.mp3")]
+    assert answer["patterns"] == answer["suggestions"] == []
+    assert outcome.event["data"]["results"]["file_count"] == 2
+
+
+async def learnt(outcome: Outcome) -> None:
+    """It is kept with the rename it is about, and the pattern of the name has a score."""
+    documents = outcome.desk.library.state.documents
+    given = await documents.find("rename_feedback", "rename", outcome.ids["rename_id"])
+    (feedback,) = await documents.get_many("rename_feedback", given)
+    assert feedback is not None
+    assert (feedback["message"], feedback["user_rating"]) == ("Rename completed successfully", 5)
+    score = await documents.get("rename_pattern", feedback["pattern"])
+    assert score is not None
+    assert score[feedback["feedback_type"]] >= 1
+
+
 CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "file.discovered": catalogued,
     "file.created": catalogued,
@@ -167,6 +187,8 @@ CHECKS: dict[str, Callable[[Outcome], Awaitable[None]]] = {
     "cue.conversion": sheet_converted,
     "metadata.extract": extracted,
     "rename.request": renamed,
+    "rename.pattern.analyze": names_looked_at,
+    "rename.feedback": learnt,
     "waveform.generate": drawn,
     "tracklist.generate": tracks_listed,
 }
