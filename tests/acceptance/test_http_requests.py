@@ -112,6 +112,14 @@ def ask_for_everything(client: Client, music: Path) -> None:
     eventually("the new name is listed", lambda: client.recording()["path"] == "Zoë - Nächte.mp3")
     assert client.recording()["recording_id"] == recording_id
 
+    renamed = f"/v1/renames/{job['results']['rename_id']}"
+    feedback = {"feedback_type": "success", "user_rating": 5}
+    assert client.http.post(f"{renamed}/feedback", json=feedback).status_code == 202
+    eventually("the feedback is kept", lambda: client.http.get(renamed).json()["feedback"])
+    job = client.done("POST", "/v1/renames/patterns", {"recording_ids": [recording_id]})
+    assert (job["status"], job["results"]["file_count"]) == ("completed", 1), job
+    eventually("the pattern has a score", lambda: client.http.get("/v1/renames/patterns").json()["items"])
+
     (row,) = client.http.get("/v1/export.json").json()
     assert (row["path"], row["results"]["bpm"]) == ("Zoë - Nächte.mp3", pytest.approx(128.0, rel=0.005))
     assert "Zoë - Nächte.mp3" in client.http.get("/v1/export.csv").text
