@@ -33,6 +33,7 @@ class SweepOptions(BaseModel):
 
     every: float = Field(default=3600.0, gt=0, description="Between sweeps, by the source")
     purge_after: float = Field(default=30 * 86_400.0, gt=0, description="For how long a deleted recording is kept")
+    limit: int | None = Field(default=None, description="Of a watcher's scan; `--limit` is told to every source")
 
 
 async def sweeps(context: SourceContext) -> AsyncIterator[CatalogSweep]:

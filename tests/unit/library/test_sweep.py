@@ -222,7 +222,7 @@ async def test_how_long_deleted_recordings_are_kept_is_an_option(library: Librar
 
 async def test_the_source_asks_at_once_and_then_again_and_again() -> None:
     class Source:
-        options: Any = {"every": 0.01}  # noqa: RUF012
+        options: Any = {"every": 0.01, "limit": 3}  # noqa: RUF012
         stopping = False
         told = False
 
