@@ -11,38 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from stages.fingerprint import Fingerprint, Look
+from stages.watcher.candidate import QUIET_S, Candidate
 from stages.watcher.folders import GONE, UNSEEN
 from stages.watcher.hints import Touch
 from stages.watcher.inventory import Inventory, Known
 
 Looks = Mapping[str, Look | str]
-
-_QUIET_S = 0.1
-"""After a file is closed: programs that write in several goes open it again at once."""
-
-
-@dataclass(slots=True)
-class Candidate:
-    """A path to look at.
-
-    Attributes:
-        due: when, in the caller's monotonic seconds.
-        look, since: how it looked, and since when it has looked so.
-        closed: its writer has finished.
-        written: it was written to, so the same size and time of modification do not prove the same content.
-        discovered: it was there when watching began.
-        origin: the name it had before, if the file system told.
-        failures: how often it could not be read.
-    """
-
-    due: float
-    look: Look | None = None
-    since: float = 0.0
-    closed: bool = False
-    written: bool = False
-    discovered: bool = False
-    origin: str | None = None
-    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +64,9 @@ class Tracker:
         """Something may have happened to a path. `doubtful`: its content, though size and time may be the same."""
         candidate = self._pending.setdefault(path, Candidate(now))
         candidate.discovered |= discovered
-        candidate.written |= doubtful or what is not Touch.SEEN
+        candidate.written |= doubtful
         candidate.origin = origin or candidate.origin
-        if what is Touch.SEEN:
-            candidate.due = now
-        else:
-            candidate.closed = what is Touch.CLOSED
-            candidate.due = now + (_QUIET_S if candidate.closed else self._settle)
+        candidate.hint(what, now, self._settle)
 
     def is_awaited(self, path: str) -> bool:
         """Whether a path is going to be looked at or is being read."""
@@ -115,7 +85,7 @@ class Tracker:
     def due(self, now: float) -> list[str]:
         """Paths to look at now."""
         for path in self._pending.keys() & self._reading.keys():
-            self._pending[path].due = max(self._pending[path].due, now + _QUIET_S)
+            self._pending[path].due = max(self._pending[path].due, now + QUIET_S)
         return [path for path, candidate in self._pending.items() if candidate.due <= now]
 
     def expired(self, now: float) -> list[str]:
@@ -162,7 +132,7 @@ class Tracker:
                 self._gone.setdefault(path, now + self._pairing)
             return None
         self._gone.pop(path, None)
-        if known is not None and _unchanged(known, look, candidate):
+        if known is not None and candidate.confirms(known, look):
             self.inventory.put(path, replace(known, look=look))
             del self._pending[path]
             return None
@@ -170,14 +140,9 @@ class Tracker:
             origin = self._origin(path, look, candidate.origin, looks, moves)
             if origin is not None:
                 return origin
-        if look != candidate.look:
-            candidate.look, candidate.since = look, now
-        finished = candidate.closed and look.size > 0
-        if finished or now - candidate.since >= self._settle:
+        if candidate.is_finished(look, now, self._settle):
             del self._pending[path]
             self._read(path, candidate, look)
-        else:
-            candidate.due = candidate.since + self._settle
         return None
 
     def _origin(self, path: str, look: Look, hinted: str | None, looks: Looks, moves: Mapping[str, str]) -> str | None:
@@ -279,19 +244,13 @@ class Tracker:
         return None if known is None else Change("deleted", path, known)
 
     def _retry(self, path: str, candidate: Candidate, now: float) -> None:
-        candidate.look, candidate.due, candidate.closed = None, now + self._settle, False
+        candidate.wait_until(now + self._settle)
         newer = self._pending.get(path)
         if newer is None:
             self._pending[path] = candidate
         else:
             newer.discovered |= candidate.discovered
             newer.failures = candidate.failures
-
-
-def _unchanged(known: Known, look: Look, candidate: Candidate) -> bool:
-    if known.error is not None:
-        return False
-    return known.look == look or (known.look.same_content(look) and not candidate.written)
 
 
 def _feasible(moves: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
 import threading
@@ -113,6 +114,19 @@ async def test_changed_content_is_modified_even_where_size_and_time_stay(music: 
     path.write_bytes(b"after!")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert (await watching.event("file.modified", path))["sha256_hash"] == sha256(b"after!")
+
+
+async def test_content_written_through_a_mapping_is_modified_though_no_time_changes(
+    music: Path, start_watching: Start
+) -> None:
+    path = music / "mapped.mp3"
+    path.write_bytes(b"before")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 6) as content:
+        content[:] = b"so far"
+        watching = start_watching()
+        await watching.until(lambda: watching.library() == {str(path): sha256(b"so far")})
+        content[:] = b"at end"
+    await watching.until(lambda: watching.library() == {str(path): sha256(b"at end")})
 
 
 async def test_writing_the_same_content_again_announces_nothing(music: Path, start_watching: Start) -> None:
