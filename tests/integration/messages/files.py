@@ -14,7 +14,7 @@ import numpy as np
 
 NOISE_BYTES = 100_000_000
 LONG_SECONDS = 10 * 3600
-_RATE = 8000
+_RATE = 2000
 
 
 class Odd(StrEnum):
@@ -85,7 +85,7 @@ _PLACED: Mapping[Odd, Callable[[Store, Path], Path]] = {
 
 
 def write_silence(path: Path, seconds: int) -> None:
-    """A WAV of 16-bit mono silence at 8 kHz that takes no space on disk."""
+    """A WAV of 16-bit mono silence at 2 kHz, soon decoded, that takes no space on disk."""
     size = seconds * _RATE * 2
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + size, b"WAVE", b"fmt ", 16, 1, 1, _RATE, _RATE * 2, 2, 16, b"data", size
