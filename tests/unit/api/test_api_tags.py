@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.tags import NO_TAGS, TagIndex, Tags, tags_of
+from api.library.tags import NO_TAGS, TagIndex, Tags, tags_of
 from pipeline.state.embedded import EmbeddedStore
 
 
