@@ -37,7 +37,7 @@ _LOWEST_NOTE, _HIGHEST_NOTE, _CLEAREST_NOTE = 60.0, 2200.0, 400.0
 _ONSET_BANDS = (1, 10, 40, 150, 512)
 _LAGS = np.unique(np.round(10 * 2 ** np.arange(0, 3.4, 1 / 8)).astype(int))
 """In frames of 1/50 s: 0.2 to 2.1 s, eight to the octave."""
-_SILENT_POWER = 1e-10
+_SILENT_POWER, _NO_POWER = 1e-10, 1e-20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +112,7 @@ class _Listening:
             timbre=_cepstra(colours),
             chroma=_directions(chroma),
             rhythm=rhythm,
-            level_db=_decibels(np.concatenate(self._power) if self._power else np.zeros(0, dtype=np.float32)),
+            level_db=_decibels(np.concatenate([*self._power, np.zeros(0, dtype=np.float32)]), _SILENT_POWER),
             seconds=self._samples / RATE,
         )
 
@@ -140,7 +140,7 @@ class _Listening:
         windows = windows - windows.mean(axis=1, keepdims=True)
         spectra = scipy.fft.rfft(windows, 2 * _RHYTHM_FRAMES, axis=1)
         repeated = scipy.fft.irfft(np.square(spectra.real) + np.square(spectra.imag), axis=1)
-        repeated = repeated[:, _LAGS] / np.maximum(repeated[:, :1], _SILENT_POWER)
+        repeated = repeated[:, _LAGS] / np.maximum(repeated[:, :1], _NO_POWER)
         self._rhythm.append(repeated.mean(axis=2).astype(np.float32))
 
 
@@ -180,14 +180,14 @@ def _window(size: int) -> Array:
     return window
 
 
-def _decibels(power: Array) -> Array:
-    decibels: Array = (10 * np.log10(power + _SILENT_POWER)).astype(np.float32)
+def _decibels(power: Array, least: float) -> Array:
+    decibels: Array = (10 * np.log10(power + np.float32(least))).astype(np.float32)
     return decibels
 
 
 def _cepstra(powers: Array) -> Array:
     """Of mel powers: what is more than 60 dB below the loud parts counts as silence."""
-    decibels = _decibels(powers)
+    decibels = _decibels(powers, _NO_POWER)
     if decibels.size:
         decibels = np.maximum(decibels, np.percentile(decibels, 95) - _RANGE_DB)
     cepstra: Array = scipy.fft.dct(decibels, axis=1, norm="ortho")[:, _COEFFICIENTS].astype(np.float32)
@@ -197,7 +197,7 @@ def _cepstra(powers: Array) -> Array:
 def _directions(chroma: Array) -> Array:
     lengths = np.linalg.norm(chroma, axis=1, keepdims=True)
     quiet = 0.05 * np.median(lengths) if lengths.size else 0.0
-    directions: Array = (chroma / np.maximum(lengths, max(quiet, _SILENT_POWER))).astype(np.float32)
+    directions: Array = (chroma / np.maximum(lengths, max(quiet, _NO_POWER))).astype(np.float32)
     return directions
 
 

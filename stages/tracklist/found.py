@@ -126,7 +126,7 @@ def numbered(entries: Iterable[TracklistEntry], duration: float | None) -> tuple
         else:
             kept.append(entry)
     kept = kept[:MOST_ENTRIES]
-    limits = [entry.start_seconds for entry in kept[1:]] + [duration]
+    limits = [*(entry.start_seconds for entry in kept[1:]), duration]
     return tuple(
         entry.model_copy(
             update={
@@ -136,7 +136,7 @@ def numbered(entries: Iterable[TracklistEntry], duration: float | None) -> tuple
                 "title": title_of(entry.title, number),
             }
         )
-        for number, (entry, limit) in enumerate(zip(kept, limits, strict=True), start=1)
+        for number, (entry, limit) in enumerate(zip(kept, limits, strict=False), start=1)
     )
 
 

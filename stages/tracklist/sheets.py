@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 from pipeline.errors import Permanent
@@ -78,8 +79,8 @@ def _joined(files: Iterable[File]) -> File | None:
 
 def _entries(file: File) -> list[TracklistEntry]:
     tracks = [(track, start) for track in file.tracks if track.type == "AUDIO" and (start := _start(track)) is not None]
-    followers = [*(track for track, _ in tracks[1:]), None]
-    return [_entry(track, start, follower) for (track, start), follower in zip(tracks, followers, strict=True)]
+    followers = [track for track, _ in tracks[1:]]
+    return [_entry(track, start, follower) for (track, start), follower in zip_longest(tracks, followers)]
 
 
 def _start(track: Track) -> int | None:
