@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench-analysis lock clean
+.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-analysis bench-tracklist lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -41,8 +41,13 @@ asyncapi-schema: servers
 test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
 	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
 
+bench: bench-analysis bench-tracklist ## Run all benchmarks
+
 bench-analysis: $(VENV)/.base ## Measure speed and accuracy of the analysis
 	@$(RUN) -m ops.bench.analysis
+
+bench-tracklist: $(VENV)/.base ## Measure how many boundaries of mixes are found, how fast, in what memory
+	@$(RUN) -m ops.bench.tracklist
 
 lock: ## Renew requirements/*.txt (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/base.txt

@@ -10,6 +10,7 @@ from stages.analysis.names import KEY_NAMES
 
 _SEMITONES_IN_A_FIFTH = 7
 _SAME_TEMPO = 0.005
+_TEMPO, _KEY_SIGNATURE = 0x51, 0x59
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Score:
 @dataclass(slots=True)
 class _Events:
     tempos: list[tuple[int, float]] = field(default_factory=list)
+    tempo_places: list[int] = field(default_factory=list)
     keys: list[tuple[int, str]] = field(default_factory=list)
     last_note: int = 0
 
@@ -39,20 +41,33 @@ def read_score(path: Path) -> Score:
 
     Raises: ValueError for anything else. Source: MIDI Manufacturers Association, "Standard MIDI Files 1.0".
     """
-    content = path.read_bytes()
+    return _summed(*_read(path.name, path.read_bytes()))
+
+
+def at_tempo(path: Path, bpm: float) -> bytes:
+    """The file with every tempo it states replaced by one; without one it is as it was. Raises: as `read_score`."""
+    content = bytearray(path.read_bytes())
+    events, _ = _read(path.name, bytes(content))
+    for place in events.tempo_places:
+        content[place : place + 3] = round(60_000_000 / bpm).to_bytes(3, "big")
+    return bytes(content)
+
+
+def _read(name: str, content: bytes) -> tuple[_Events, int]:
+    """The events, and ticks in a quarter note."""
     if content[:4] != b"MThd":
-        raise ValueError(f"{path.name} is not a MIDI file")
+        raise ValueError(f"{name} is not a MIDI file")
     length, _, tracks, division = struct.unpack(">IHHH", content[4:14])
     if division & 0x8000:
-        raise ValueError(f"{path.name} counts in frames, not in beats")
+        raise ValueError(f"{name} counts in frames, not in beats")
     events = _Events()
     place = 8 + length
     for _ in range(tracks):
         size = struct.unpack(">I", content[place + 4 : place + 8])[0]
         if content[place : place + 4] == b"MTrk":
-            _read_track(content[place + 8 : place + 8 + size], events)
+            _read_track(content[: place + 8 + size], place + 8, events)
         place += 8 + size
-    return _summed(events, division)
+    return events, division
 
 
 def _summed(events: _Events, division: int) -> Score:
@@ -71,8 +86,9 @@ def _summed(events: _Events, division: int) -> Score:
     return Score(round(bpm, 3), steady / seconds if seconds else 0.0, keys, seconds)
 
 
-def _read_track(data: bytes, events: _Events) -> None:
-    tick, place, status = 0, 0, 0
+def _read_track(data: bytes, place: int, events: _Events) -> None:
+    """From a place in the file to the end of the data."""
+    tick, status = 0, 0
     while place < len(data):
         delta, place = _number(data, place)
         tick += delta
@@ -82,6 +98,8 @@ def _read_track(data: bytes, events: _Events) -> None:
         if status == 0xFF:
             kind = data[place]
             size, place = _number(data, place + 1)
+            if kind == _TEMPO and size == 3:
+                events.tempo_places.append(place)
             _read_meta(kind, data[place : place + size], tick, events)
             place += size
         elif status in (0xF0, 0xF7):
@@ -94,9 +112,9 @@ def _read_track(data: bytes, events: _Events) -> None:
 
 
 def _read_meta(kind: int, value: bytes, tick: int, events: _Events) -> None:
-    if kind == 0x51 and len(value) == 3 and any(value):
+    if kind == _TEMPO and len(value) == 3 and any(value):
         events.tempos.append((tick, 60_000_000 / int.from_bytes(value, "big")))
-    elif kind == 0x59 and len(value) == 2:
+    elif kind == _KEY_SIGNATURE and len(value) == 2:
         sharps, minor = struct.unpack(">bB", value)
         major = sharps * _SEMITONES_IN_A_FIFTH % 12
         events.keys.append((tick, KEY_NAMES[12 + (major + 9) % 12 if minor else major]))

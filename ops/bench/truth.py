@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ops.audio import compose, encode, random_spec
 from ops.bench.accompaniment import playable, write_chart
-from ops.bench.midi import read_score
+from ops.bench.midi import at_tempo, read_score
 
 FIRST_HELD_OUT_SEED = 10_000
 SOUND_FONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
@@ -46,14 +46,20 @@ def generated(folder: Path, count: int, *, seconds: float = 60.0) -> Iterator[Pi
         yield Piece(path, spec.bpm, spec.key)
 
 
-def openmsx(folder: Path) -> Iterator[Piece]:
+def openmsx(folder: Path, *, tempo: float | None = None) -> Iterator[Piece]:
     """OpenTTD's free music, rendered: composed by people who knew nothing of us. Nothing if it is not installed.
 
     The key is what the file states, which for some is their sequencer's default.
+
+    Args:
+        tempo: BPM that all of it is played at, instead of its own.
     """
     if not _can_render():
         return
     for midi in sorted(OPENMSX.glob("*.mid")):
+        if tempo is not None:
+            (folder / midi.name).write_bytes(at_tempo(midi, tempo))
+            midi = folder / midi.name
         score = read_score(midi)
         audio = _rendered(midi, folder)
         bpm = score.bpm if score.steady_share >= _STEADY_SHARE else None

@@ -118,7 +118,8 @@ def numbered(entries: Iterable[TracklistEntry], duration: float | None) -> tuple
     is kept only where it comes before the next start.
     """
     kept: list[TracklistEntry] = []
-    for entry in sorted(entries, key=lambda each: each.start_seconds):
+    rounded = [entry.model_copy(update={"start_seconds": round(entry.start_seconds, 6)}) for entry in entries]
+    for entry in sorted(rounded, key=lambda each: each.start_seconds):
         if duration is not None and entry.start_seconds >= duration - _SAME_PLACE_SECONDS:
             continue
         if kept and entry.start_seconds - kept[-1].start_seconds < _SAME_PLACE_SECONDS:
@@ -131,7 +132,6 @@ def numbered(entries: Iterable[TracklistEntry], duration: float | None) -> tuple
         entry.model_copy(
             update={
                 "number": number,
-                "start_seconds": round(entry.start_seconds, 6),
                 "end_seconds": _end(entry, limit),
                 "title": title_of(entry.title, number),
             }
@@ -146,6 +146,8 @@ def _says(entry: TracklistEntry) -> int:
 
 def _end(entry: TracklistEntry, limit: float | None) -> float | None:
     end = entry.end_seconds
-    if end is None or end <= entry.start_seconds or (limit is not None and end >= limit - _SAME_PLACE_SECONDS):
+    if end is None or end <= entry.start_seconds + _SAME_PLACE_SECONDS:
+        return None
+    if limit is not None and end >= limit - _SAME_PLACE_SECONDS:
         return None
     return round(end, 6)
