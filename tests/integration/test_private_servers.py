@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
@@ -29,7 +30,11 @@ def test_a_private_rabbitmq_keeps_its_definitions_over_a_kill_and_leaves_no_proc
         server.stop(kill=True)
         assert not alive(pid)
         server.start()
-        assert httpx.get(queue, timeout=10).json()["durable"]
+        deadline = time.monotonic() + 30
+        # The node answers before it has recovered the last of its queues.
+        while (found := httpx.get(queue, timeout=10)).status_code != 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert found.json()["durable"], found.text
         pid = int((server.folder / "node.pid").read_text())
     finally:
         server.close()

@@ -34,6 +34,9 @@ async def focused(page: Page) -> str:
 
 async def test_keyboard_reaches_everything_in_order_and_focus_is_visible(page: Page, api: RunningApi) -> None:
     await fill(api)
+    # A row that still moves would take the focus with it.
+    for status, count in (("analyzing", 30), ("completed", 29), ("failed", 1)):
+        await expect(page.locator(f"[data-status={status}]").first).to_contain_text(str(count))
     await expect(page.locator(".row")).to_have_count(50)
     order = []
     for _ in range(61):
