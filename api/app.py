@@ -36,6 +36,7 @@ from api.socket import session
 
 _STATIC = Path(__file__).parent / "static"
 _REVALIDATE = {"Cache-Control": "no-cache"}
+_MOST_BODY_BYTES = 1024 * 1024
 _RESOURCES = (
     recordings,
     requests,
@@ -94,7 +95,8 @@ def create_app(services: Services) -> FastAPI:
     openapi.describe(app, services)
     app.state.plane = plane
     problems.install(app)
-    app.add_middleware(BodyLimit, most=max(message.max_size for message in services.topology.messages.values()))
+    largest = max((message.max_size for message in services.topology.messages.values()), default=0)
+    app.add_middleware(BodyLimit, most=_MOST_BODY_BYTES, most_below={messages.PREFIX: largest})
     app.add_middleware(Guard, host=services.host, allowed_origins=services.allowed_origins, profile=services.profile)
     app.include_router(router)
     for each in _RESOURCES:

@@ -15,7 +15,8 @@ from api.problems import Problem, documented, validation_reasons
 from api.socket.frames import quotable
 from pipeline.errors import ErrorCode
 
-PATH = "/v1/messages/{message_name}"
+PREFIX = "/v1/messages/"
+PATH = f"{PREFIX}{{message_name}}"
 
 _EXACT = 2**53
 

@@ -368,14 +368,18 @@ async def test_wrong_method_is_told_all_the_methods_that_the_path_takes(api: Run
 
 async def test_body_that_is_too_large_is_refused_whether_it_says_so_or_not(api: RunningApi) -> None:
     async def parts() -> AsyncIterator[bytes]:
-        for _ in range(100):
+        for _ in range(20):
             yield b" " * 65536
 
     await api.add_recording("r1", "/music/one.mp3")
     async with api.http(headers={"Content-Type": "application/json"}) as http:
-        for content in (b" " * 6_000_000, parts()):
+        for content in (b" " * 1_100_000, parts()):
             answer = await http.post("/v1/recordings/r1/analysis", content=content)
             assert (answer.status_code, answer.json()["error_code"]) == (413, "MESSAGE_TOO_LARGE")
+        most = api.topology.messages["rename.pattern.analyze"].max_size
+        assert most > 1_100_000
+        paths = json.dumps({"file_paths": ["/music/" + "x" * 1000] * 1200})
+        assert (await http.post("/v1/messages/rename.pattern.analyze", content=paths)).status_code == 202
 
 
 @pytest.mark.parametrize(("value", "status"), [("7.0", 202), ("7", 202), ('"7"', 422), ("true", 422), ("7.5", 422)])
