@@ -31,7 +31,7 @@ _GAP_DB, _GAP_SECONDS, _GAP_WITHIN_SECONDS = 40.0, 0.2, 4.0
 def heard(located: Located, context: StageContext) -> Found | None:
     """The tracks of a mix, without titles: a boundary is where sound, harmony and rhythm change and do not come back.
 
-    The whole file is read, a piece at a time: 45 MB are needed for that, and 5 to 9 MB for each hour. Damaged parts
+    The whole file is read, a piece at a time: 45 MB are needed for that, and 5 to 11 MB for each hour. Damaged parts
     count as silence.
 
     Returns: one track where nothing speaks for several; None where all is silent.
