@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-analysis bench-tracklist lock clean
+.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-analysis bench-tracklist instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,15 +43,19 @@ test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian package
 
 bench: bench-analysis bench-tracklist ## Run all benchmarks
 
-bench-analysis: $(VENV)/.base ## Measure speed and accuracy of the analysis
+bench-analysis: $(VENV)/.bench instruments ## Measure speed and accuracy of the analysis, beside librosa
 	@$(RUN) -m ops.bench.analysis
 
-bench-tracklist: $(VENV)/.base ## Measure how many boundaries of mixes are found, how fast, in what memory
+bench-tracklist: $(VENV)/.base instruments ## Measure how many boundaries of mixes are found, how fast, in what memory
 	@$(RUN) -m ops.bench.tracklist
+
+instruments:
+	@ops/install/instruments.sh
 
 lock: ## Renew requirements/*.txt (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/base.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 - -o requirements/build.txt
 
 clean: ## Remove what the other targets made
@@ -63,4 +67,8 @@ $(VENV)/.base: requirements/base.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
 	@ops/install/environment.sh $(VENV) requirements/dev.txt
+	@touch $@ $(VENV)/.base
+
+$(VENV)/.bench: requirements/bench.txt requirements/build.txt pyproject.toml
+	@ops/install/environment.sh $(VENV) requirements/bench.txt
 	@touch $@ $(VENV)/.base
