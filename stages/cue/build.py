@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 from stages.cue.findings import Finding
 from stages.cue.profiles import Profile
-from stages.cue.sheet import File, Index, Rem, Sheet, Track
+from stages.cue.sheet import CATALOG, ISRC, File, Index, Rem, Sheet, Track
 from stages.cue.timecode import to_frames
 from stages.tracklists import Tracklist, TracklistEntry
 
 _SEPARATORS = re.compile(r"[-\s]")
-_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
-_CATALOG = re.compile(r"\d{13}")
 _TYPES = {"mp3": "MP3", "aif": "AIFF", "aiff": "AIFF"}
 _TRACK_REMS = (
     ("BPM", "bpm"),
@@ -44,17 +42,17 @@ def sheet_of(tracklist: Tracklist, audio_name: str, profile: Profile, *, with_ga
         files=(File(audio_name, file_type(audio_name.rpartition(".")[2]), tracks),),
         title=tracklist.title,
         performer=tracklist.performer,
-        catalog=_of_form(_CATALOG, tracklist.catalog),
+        catalog=_of_form(CATALOG, tracklist.catalog),
         rems=tuple(_rems(tracklist, profile)),
     )
 
 
 def left_out(tracklist: Tracklist) -> Iterator[Finding]:
     """Warnings of what is known and cannot stand in a sheet, since it is not of the form that it has to have."""
-    if tracklist.catalog and _of_form(_CATALOG, tracklist.catalog) is None:
+    if tracklist.catalog and _of_form(CATALOG, tracklist.catalog) is None:
         yield Finding("BAD_CATALOG", "The catalogue number has not 13 digits; it is left out", "warning")
     for number, entry in enumerate(_in_order(tracklist), 1):
-        if entry.isrc and _of_form(_ISRC, entry.isrc) is None:
+        if entry.isrc and _of_form(ISRC, entry.isrc) is None:
             yield Finding("BAD_ISRC", "The ISRC has not the form of one; it is left out", "warning", number)
 
 
@@ -78,7 +76,7 @@ def _track(number: int, entry: TracklistEntry, gap_seconds: float | None) -> Tra
         indices=(Index(0, gap), Index(1, start)) if gap < start else (Index(1, start),),
         title=entry.title,
         performer=entry.performer,
-        isrc=_of_form(_ISRC, entry.isrc),
+        isrc=_of_form(ISRC, entry.isrc),
         rems=tuple(Rem(key, _shown(value)) for key, value in values if value is not None),
     )
 

@@ -13,7 +13,7 @@ from stages.cue import rekordbox_xml, traktor_nml
 from stages.cue.build import sheet_of
 from stages.cue.profiles import PROFILES, Loss, Profile, fit
 from stages.cue.sheet import Sheet
-from stages.cue.write import write
+from stages.cue.write import one_line, writable, write
 from stages.tracklists import Tracklist
 
 
@@ -66,19 +66,25 @@ class Format:
 
 def _cue(profile: Profile, sheet: Sheet, audio: Audio) -> Rendered:
     fitted, losses = fit(sheet, profile)
-    return Rendered(write(fitted), "cue", fitted, losses)
+    renamed = tuple(
+        Loss("file", f"{one_line(file.name)!r} cannot be named in a sheet as it is called", None)
+        for file in fitted.files
+        if file.name != writable(file.name)
+    )
+    return Rendered(write(fitted), "cue", fitted, (*renamed, *losses))
 
 
-def _native(render: RenderNative, extension: str, sheet: Sheet, audio: Audio) -> Rendered:
-    content, losses = render(sheet, audio.path, audio.seconds)
-    return Rendered(content, extension, sheet, losses)
+def _native(render: RenderNative, extension: str, profile: Profile, sheet: Sheet, audio: Audio) -> Rendered:
+    fitted, cut = fit(sheet, profile)
+    content, losses = render(fitted, audio.path, audio.seconds)
+    return Rendered(content, extension, fitted, (*cut, *losses))
 
 
 def _of_program(name: str, render: RenderNative, extension: str) -> Format:
     """A program's own form, which holds any number of marks and says itself what it loses."""
     standard = PROFILES["standard"]
     profile = replace(standard, name=name, longest_text=_LONGEST_MARK, most_tracks=PROFILES["cdj"].most_tracks)
-    return Format(name, profile, partial(_native, render, extension), readable=False)
+    return Format(name, profile, partial(_native, render, extension, profile), readable=False)
 
 
 FORMATS: Mapping[str, Format] = {

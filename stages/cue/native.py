@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from stages.cue.profiles import Loss
-from stages.cue.sheet import File, Sheet, Track
+from stages.cue.sheet import File, Sheet
 from stages.cue.timecode import to_seconds
-from stages.cue.write import writable
+from stages.cue.write import one_line
 
 HOT_CUES = 8
 """Marks that have a button; the others are there for the eye."""
@@ -42,18 +42,30 @@ def marks(file: File) -> Iterator[Mark]:
     """One for each track of a file that says where it starts."""
     starting = (track for track in file.tracks if track.start is not None)
     for number, track in enumerate(starting):
-        name = " - ".join(filter(None, (writable(track.performer), writable(track.title))))
+        name = " - ".join(filter(None, (one_line(track.performer), one_line(track.title))))
         yield Mark(number, name, to_seconds(track.start or 0))
 
 
-def losses(sheet: Sheet, program: str) -> tuple[Loss, ...]:
-    """What a mark has no place for."""
+def losses(sheet: Sheet, program: str, held_rems: Collection[str]) -> tuple[Loss, ...]:
+    """What the program's form has no place for.
+
+    Args:
+        held_rems: remarks about the whole that it has one for.
+    """
     found = [_lost(field, program, None) for field in _SHEET_FIELDS if getattr(sheet, field)]
-    for track in sheet.tracks():
-        found += [_lost(field, program, track.number) for field in _TRACK_FIELDS if getattr(track, field)]
-        found += [_lost(f"REM {rem.key}", program, track.number) for rem in track.rems]
-        found += _indices_lost(track, program)
+    found += [_lost(f"REM {rem.key}", program, None) for rem in sheet.rems if rem.key not in held_rems]
+    for file in sheet.files:
+        for track in file.tracks:
+            found += [_lost(field, program, track.number) for field in _TRACK_FIELDS if getattr(track, field)]
+            found += [_lost(f"REM {rem.key}", program, track.number) for rem in track.rems]
+            if any(index.number != 1 and (index.number > 1 or index.frames > 0) for index in track.indices):
+                found.append(Loss("INDEX", f"{program} holds the start of a track alone", track.number))
     return tuple(found)
+
+
+def remark(sheet: Sheet, name: str) -> str:
+    """What a remark says of the whole; empty where there is none."""
+    return next((one_line(rem.value) for rem in sheet.rems if rem.key == name), "")
 
 
 def path_of(file: File, audio: Path, sheet: Sheet) -> Path:
@@ -72,9 +84,4 @@ def as_bytes(root: ElementTree.Element) -> bytes:
 
 
 def _lost(field: str, program: str, track: int | None) -> Loss:
-    return Loss(field, f"{program} has no place for it in a mark", track)
-
-
-def _indices_lost(track: Track, program: str) -> list[Loss]:
-    beyond = [index for index in track.indices if index.number > 1]
-    return [Loss("INDEX", f"{program} holds the start of a track alone", track.number)] if beyond else []
+    return Loss(field, f"{program} has no place for it", track)

@@ -5,16 +5,19 @@ Source: "rekordbox XML format list", rekordbox developer page.
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, SubElement
 
-from stages.cue.native import as_bytes, losses, marks, path_of
+from stages.cue.native import as_bytes, losses, marks, path_of, remark
 from stages.cue.profiles import Loss
 from stages.cue.sheet import File, Sheet
-from stages.cue.write import writable
+from stages.cue.write import one_line
 
 _CUE, _ROOT = "0", "0"
+_YEAR = re.compile(r"(?<![0-9])[0-9]{4}(?![0-9])")
 
 
 def render(sheet: Sheet, audio: Path, seconds: float | None) -> tuple[bytes, tuple[Loss, ...]]:
@@ -31,21 +34,20 @@ def render(sheet: Sheet, audio: Path, seconds: float | None) -> tuple[bytes, tup
         _track(collection, number, file, sheet, path, seconds if len(sheet.files) == 1 else None)
     playlists = SubElement(root, "PLAYLISTS")
     SubElement(playlists, "NODE", Type=_ROOT, Name="ROOT", Count="0")
-    return as_bytes(root), losses(sheet, "rekordbox")
+    return as_bytes(root), losses(sheet, "rekordbox", ("GENRE", "DATE", "COMMENT"))
 
 
 def _track(collection: Element, number: int, file: File, sheet: Sheet, path: Path, seconds: float | None) -> None:
-    remarks = {rem.key: writable(rem.value) for rem in sheet.rems}
     about = {
         "TrackID": str(number),
-        "Name": writable(sheet.title),
-        "Artist": writable(sheet.performer),
-        "Genre": remarks.get("GENRE", ""),
-        "Year": remarks.get("DATE", "")[:4],
-        "Comments": remarks.get("COMMENT", ""),
+        "Name": one_line(sheet.title),
+        "Artist": one_line(sheet.performer),
+        "Genre": remark(sheet, "GENRE"),
+        "Year": year[0] if (year := _YEAR.search(remark(sheet, "DATE"))) else "",
+        "Comments": remark(sheet, "COMMENT"),
         "Kind": f"{path.suffix[1:].upper()} File",
         "TotalTime": "" if seconds is None else str(round(seconds)),
-        "Location": f"file://localhost{quote(str(path))}",
+        "Location": f"file://localhost{quote(os.fsencode(path))}",
     }
     track = SubElement(collection, "TRACK", {name: text for name, text in about.items() if text})
     for mark in marks(file):

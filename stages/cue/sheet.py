@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+FILE_TYPES = ("WAVE", "MP3", "AIFF", "BINARY", "MOTOROLA")
+TRACK_TYPES = (
+    *("AUDIO", "CDG", "MODE1/2048", "MODE1/2352", "MODE2/2048", "MODE2/2324", "MODE2/2336", "MODE2/2352"),
+    *("CDI/2336", "CDI/2352"),
+)
+FLAGS = ("DCP", "4CH", "PRE", "SCMS")
+
+ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
+CATALOG = re.compile(r"[0-9]{13}")
+REMARK = re.compile(r"[A-Z][A-Z0-9_.-]{0,63}")
+"""Names of remarks."""
 
 
 @dataclass(frozen=True, slots=True)

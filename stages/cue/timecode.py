@@ -8,16 +8,25 @@ from __future__ import annotations
 import re
 
 FRAMES_PER_SECOND = 75
-_PATTERN = re.compile(r"(\d{1,6}):(\d{1,2})(?::(\d{1,2}))?")
+LATEST = 1_000_000 * 60 * FRAMES_PER_SECOND - 1
+"""Frames: the last time with six digits of minutes, nearly two years."""
+
+_PATTERN = re.compile(r"([0-9]{1,6}):([0-9]{1,2})(?::([0-9]{1,2}))?")
 
 
 def to_frames(seconds: float) -> int:
-    """The nearest frame, an exact half to the even one."""
+    """The nearest frame, an exact half to the even one. Raises: OverflowError for an infinite time."""
     return round(seconds * FRAMES_PER_SECOND)
 
 
 def to_seconds(frames: int) -> float:
     return frames / FRAMES_PER_SECOND
+
+
+def fields(frames: int) -> tuple[int, int, int]:
+    """Minutes, seconds, and frames beyond them."""
+    seconds, rest = divmod(frames, FRAMES_PER_SECOND)
+    return *divmod(seconds, 60), rest
 
 
 def parse_time(text: str) -> int:
@@ -35,6 +44,5 @@ def parse_time(text: str) -> int:
 
 def format_time(frames: int) -> str:
     """`MM:SS:FF`, with as many digits of minutes as it takes."""
-    seconds, rest = divmod(frames, FRAMES_PER_SECOND)
-    minutes, seconds = divmod(seconds, 60)
+    minutes, seconds, rest = fields(frames)
     return f"{minutes:02d}:{seconds:02d}:{rest:02d}"

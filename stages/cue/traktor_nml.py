@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
-from stages.cue.native import as_bytes, losses, marks, path_of
+from stages.cue.native import as_bytes, losses, marks, path_of, remark
 from stages.cue.profiles import Loss
 from stages.cue.sheet import File, Sheet
-from stages.cue.write import writable
+from stages.cue.write import one_line
 
 _VERSION = "19"
 _CUE, _FOR_GOOD = "0", "-1"
+_REMARKS = ("GENRE", "COMMENT")
 
 
 def render(sheet: Sheet, audio: Path, seconds: float | None) -> tuple[bytes, tuple[Loss, ...]]:
@@ -27,14 +28,14 @@ def render(sheet: Sheet, audio: Path, seconds: float | None) -> tuple[bytes, tup
     for file in sheet.files:
         _entry(collection, file, sheet, path_of(file, audio, sheet), seconds if len(sheet.files) == 1 else None)
     SubElement(root, "SETS", ENTRIES="0")
-    return as_bytes(root), losses(sheet, "Traktor")
+    return as_bytes(root), losses(sheet, "Traktor", _REMARKS)
 
 
 def _entry(collection: Element, file: File, sheet: Sheet, path: Path, seconds: float | None) -> None:
-    texts = {"TITLE": writable(sheet.title), "ARTIST": writable(sheet.performer)}
+    texts = {"TITLE": one_line(sheet.title), "ARTIST": one_line(sheet.performer)}
     entry = SubElement(collection, "ENTRY", {name: text for name, text in texts.items() if text})
     SubElement(entry, "LOCATION", DIR=_folder(path), FILE=path.name, VOLUME="", VOLUMEID="")
-    about = {"GENRE": next((rem.value for rem in sheet.rems if rem.key == "GENRE"), "")}
+    about = {name: remark(sheet, name) for name in _REMARKS}
     if seconds is not None:
         about |= {"PLAYTIME": str(round(seconds)), "PLAYTIME_FLOAT": f"{seconds:.6f}"}
     SubElement(entry, "INFO", {name: text for name, text in about.items() if text})

@@ -17,12 +17,16 @@ def write(sheet: Sheet) -> bytes:
     return "".join(f"{line}\r\n" for line in _sheet(sheet)).encode("utf-8", "replace")
 
 
-def writable(text: str | None) -> str:
-    """The text as a line of a sheet can hold it; empty where nothing is left of it."""
+def one_line(text: str | None) -> str:
+    """The text without control characters and line ends; empty where nothing is left of it."""
     if text is None:
         return ""
-    spaced = "".join(" " if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") else each for each in text)
-    return spaced.replace('"', "'").strip()
+    return "".join(" " if unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") else each for each in text).strip()
+
+
+def writable(text: str | None) -> str:
+    """The text as a line of a sheet can hold it between double quotes."""
+    return one_line(text).replace('"', "'")
 
 
 def _sheet(sheet: Sheet) -> Iterator[str]:
@@ -36,14 +40,14 @@ def _sheet(sheet: Sheet) -> Iterator[str]:
 
 
 def _file(file: File) -> Iterator[str]:
-    yield f'FILE "{writable(file.name)}" {file.type}'
+    yield f'FILE "{writable(file.name)}" {writable(file.type)}'
     for track in file.tracks:
         for line in _track(track):
             yield f"  {line}"
 
 
 def _track(track: Track) -> Iterator[str]:
-    yield f"TRACK {track.number:02d} {track.type}"
+    yield f"TRACK {track.number:02d} {writable(track.type)}"
     for line in _of_track(track):
         yield f"  {line}"
 
@@ -53,7 +57,7 @@ def _of_track(track: Track) -> Iterator[str]:
     if track.isrc:
         yield f"ISRC {writable(track.isrc)}"
     if track.flags:
-        yield f"FLAGS {' '.join(track.flags)}"
+        yield f"FLAGS {writable(' '.join(track.flags))}"
     yield from map(_rem, track.rems)
     if track.pregap is not None:
         yield f"PREGAP {format_time(track.pregap)}"
@@ -70,5 +74,5 @@ def _texts(*commands: tuple[str, str | None]) -> Iterator[str]:
 
 
 def _rem(rem: Rem) -> str:
-    value = writable(rem.value)
-    return f"REM {rem.key} {value}" if _PLAIN.fullmatch(value) else f'REM {rem.key} "{value}"'
+    key, value = writable(rem.key), writable(rem.value)
+    return f"REM {key} {value}" if _PLAIN.fullmatch(value) else f'REM {key} "{value}"'

@@ -9,15 +9,13 @@ from pathlib import Path
 
 from pipeline.errors import Permanent
 from stages.cue.parse import Parsed, parse
-from stages.cue.sheet import File, Rem, Track
+from stages.cue.sheet import CATALOG, ISRC, File, Rem, Track
 from stages.cue.timecode import to_seconds
 from stages.formats import is_audio
 from stages.tracklist.found import Found, Located, listed, words
 from stages.tracklists import TracklistEntry, TracklistSource
 
 _MOST_WARNINGS = 10
-_CATALOG = re.compile(r"\d{13}")
-_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
 _NUMBER = re.compile(r"\d{1,4}(?:[.,]\d{1,6})?")
 _YEAR = re.compile(r"\d{4}")
 _SEPARATORS = re.compile(r"[/\\]")
@@ -50,7 +48,7 @@ def found_in(parsed: Parsed, source: TracklistSource, located: Located) -> Found
         "performer": words(sheet.performer),
         "genre": words(_remark(sheet.rems, "GENRE")),
         "date": words(_remark(sheet.rems, "DATE", "YEAR")),
-        "catalog": sheet.catalog if sheet.catalog and _CATALOG.fullmatch(sheet.catalog) else None,
+        "catalog": sheet.catalog if sheet.catalog and CATALOG.fullmatch(sheet.catalog) else None,
     }
     return listed(source, _entries(file), located.path, _warnings(parsed), **about)
 
@@ -99,7 +97,7 @@ def _entry(track: Track, start: int, follower: Track | None) -> TracklistEntry:
         end_seconds=None if gap is None else to_seconds(gap),
         title=track.title,
         performer=words(track.performer),
-        isrc=isrc if _ISRC.fullmatch(isrc) else None,
+        isrc=isrc if ISRC.fullmatch(isrc) else None,
         bpm=_number(remarks["bpm"]),
         year=int(year[0]) if (year := _YEAR.search(remarks["year"] or "")) else None,
         **{name: words(remarks[name]) for name in ("key", "genre", "label", "comment")},

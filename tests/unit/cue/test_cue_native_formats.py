@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stages.cue import rekordbox_xml, traktor_nml
+from stages.cue.formats import FORMATS, Audio
+from stages.cue.profiles import Loss
 from stages.cue.sheet import File, Index, Rem, Sheet, Track
+from stages.cue.validate import validate
 
 AUDIO = Path("/music/A: side/Björk & co.flac")
 TRACKS = (
@@ -43,7 +48,7 @@ def test_traktor_has_a_cue_for_each_track_in_milliseconds() -> None:
     cues = entry.findall("CUE_V2")
     assert [(cue.get("NAME"), cue.get("START"), cue.get("HOTCUE")) for cue in cues[:3]] == [
         ("A & B - Opening", "4506.666667", "0"),
-        ("Say 'yes' <now>", "305306.666667", "1"),
+        ('Say "yes" <now>', "305306.666667", "1"),
         ("Solo", "7261000.000000", "2"),
     ]
     assert [cue.get("HOTCUE") for cue in cues[3:]] == ["3", "4", "5", "6", "7", "-1", "-1", "-1"]
@@ -66,16 +71,53 @@ def test_rekordbox_has_a_position_mark_for_each_track_in_seconds() -> None:
     found = [(mark.get("Name"), mark.get("Start"), mark.get("Num")) for mark in track.findall("POSITION_MARK")]
     assert found[:3] == [
         ("A & B - Opening", "4.507", "0"),
-        ("Say 'yes' <now>", "305.307", "1"),
+        ('Say "yes" <now>', "305.307", "1"),
         ("Solo", "7261.000", "2"),
     ]
     assert len(found) == 11
 
 
-@pytest.mark.parametrize("render", [traktor_nml.render, rekordbox_xml.render])
-def test_what_a_mark_has_no_place_for_is_told(render: Callable[..., tuple[bytes, tuple[object, ...]]]) -> None:
+@pytest.mark.parametrize(
+    ("render", "of_the_whole"), [(traktor_nml.render, ["REM DATE"]), (rekordbox_xml.render, [])], ids=["nml", "xml"]
+)
+def test_what_a_form_has_no_place_for_is_told(
+    render: Callable[..., tuple[bytes, tuple[Loss, ...]]], of_the_whole: list[str]
+) -> None:
     _, losses = render(SHEET, AUDIO, None)
-    assert [(loss.field, loss.track) for loss in losses] == [("REM BPM", 1), ("isrc", 2), ("INDEX", 3)]  # type: ignore[attr-defined]
+    assert [loss.field for loss in losses if loss.track is None] == of_the_whole
+    found = [(loss.field, loss.track) for loss in losses if loss.track is not None]
+    assert found == [("REM BPM", 1), ("isrc", 2), ("INDEX", 3)]
+
+
+def test_a_gap_between_tracks_is_lost_in_a_mark_but_not_what_is_before_the_first() -> None:
+    tracks = (Track(1, (Index(0, 0), Index(1, 150))), Track(2, (Index(0, 600), Index(1, 750))))
+    _, losses = traktor_nml.render(Sheet((File("a.wav", "WAVE", tracks),)), AUDIO, None)
+    assert [(loss.field, loss.track) for loss in losses] == [("INDEX", 2)]
+
+
+@pytest.mark.parametrize("name", ["traktor_nml", "rekordbox_xml"])
+def test_long_names_are_cut_once_and_told_once(name: str) -> None:
+    long = Sheet((File("a.wav", "WAVE", (Track(1, (Index(1, 0),), title="T" * 300),)),))
+    rendered = FORMATS[name].render(long, Audio(AUDIO))
+    assert [(loss.field, loss.track) for loss in rendered.losses] == [("title", 1)]
+    assert b"T" * 255 in rendered.content
+    assert b"T" * 256 not in rendered.content
+    assert validate(rendered.sheet, profile=FORMATS[name].profile).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("date", "year"), [("2024-05-01", "2024"), ("01.05.2024", "2024"), ("1999", "1999"), ("May", None)]
+)
+def test_the_year_is_found_wherever_it_stands_in_the_date(date: str, year: str | None) -> None:
+    content, _ = rekordbox_xml.render(replace(SHEET, rems=(Rem("DATE", date),)), AUDIO, None)
+    (track,) = ElementTree.fromstring(content).findall("./COLLECTION/TRACK")
+    assert track.get("Year") == year
+
+
+def test_a_file_whose_name_is_not_utf_8_is_named_by_its_bytes() -> None:
+    content, _ = rekordbox_xml.render(SHEET, Path(os.fsdecode(b"/music/Bj\xf6rk.flac")), None)
+    assert b'Location="file://localhost/music/Bj%F6rk.flac"' in content
+    ElementTree.fromstring(traktor_nml.render(SHEET, Path(os.fsdecode(b"/music/Bj\xf6rk.flac")), None)[0])
 
 
 @pytest.mark.parametrize("render", [traktor_nml.render, rekordbox_xml.render])

@@ -120,3 +120,10 @@ def test_a_tracklist_can_be_had_in_the_programs_own_forms(name: str, extension: 
     assert (rendered.extension, FORMATS[name].readable) == (extension, False)
     assert b"A - Opening" in rendered.content
     assert {(loss.field, loss.track) for loss in rendered.losses} >= {("REM BPM", 1), ("isrc", 3)}
+
+
+def test_a_file_whose_name_a_sheet_cannot_hold_is_told() -> None:
+    rendered = render_tracklist("standard", NIGHT, Audio(Path('/music/A "live" night.flac')))
+    assert rendered.sheet.files[0].name == 'A "live" night.flac'
+    assert b"FILE \"A 'live' night.flac\" WAVE" in rendered.content
+    assert [loss.field for loss in rendered.losses] == ["file"]

@@ -10,6 +10,7 @@ from pipeline.errors import Permanent
 from stages.cue.parse import LARGEST, parse
 from stages.cue.sheet import File, Index, Rem, Sheet, Track
 from stages.cue.timecode import format_time, parse_time, to_frames, to_seconds
+from stages.cue.validate import validate
 from stages.cue.write import write
 
 PLAIN = """\
@@ -175,6 +176,10 @@ FILE "b.wav" WAVE
         ("HELLO world", "UNKNOWN_COMMAND"),
         ("FILE two words.wav WAVE", "MISSING_QUOTE"),
         ('FILE "a.wav"', "FILE_TYPE_MISSING"),
+        ("TRACK 02", "TRACK_TYPE_MISSING"),
+        ('TITLE "a" b', "AFTER_QUOTE"),
+        ("TRACK ٢ AUDIO", "BAD_NUMBER"),
+        ("INDEX 02 ٠١:٠٠:٠٠", "BAD_TIME"),
         ("TITLE " + "x" * 5000, "LINE_TOO_LONG"),
     ],
 )
@@ -215,3 +220,75 @@ def test_times_are_frames(text: str, frames: int) -> None:
 def test_seconds_become_the_nearest_frame() -> None:
     assert [to_frames(seconds) for seconds in (0.0, 1 / 75, 0.0066, 0.0067, 6000.5)] == [0, 1, 0, 1, 450038]
     assert to_seconds(75) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "kind", "found"),
+    [
+        ('FILE "a b.wav" WAVE', "a b.wav", "WAVE", []),
+        ('FILE "a "live" b.wav" WAVE', 'a "live" b.wav', "WAVE", []),
+        ("FILE a.mp3 mp3", "a.mp3", "MP3", ["MISSING_QUOTE"]),
+        ("FILE my mix.mp3 MP3", "my mix.mp3", "MP3", ["MISSING_QUOTE"]),
+        ("FILE my mix.mp3", "my mix.mp3", "WAVE", ["MISSING_QUOTE", "FILE_TYPE_MISSING"]),
+        ("FILE mix.mp3", "mix.mp3", "WAVE", ["MISSING_QUOTE", "FILE_TYPE_MISSING"]),
+        ('FILE "mix.mp3 MP3', "mix.mp3", "MP3", ["MISSING_QUOTE"]),
+        ('FILE "mix.mp3"MP3', "mix.mp3", "MP3", []),
+    ],
+)
+def test_names_of_files_are_read_however_they_are_quoted(line: str, name: str, kind: str, found: list[str]) -> None:
+    parsed = parse(f"{line}\nTRACK 01 AUDIO\nINDEX 01 00:00:00\n")
+    assert [(file.name, file.type) for file in parsed.sheet.files] == [(name, kind)]
+    assert [each.code for each in parsed.findings] == found
+
+
+def test_a_track_with_a_bad_number_keeps_what_is_said_of_it() -> None:
+    text = 'FILE "a" WAVE\nTRACK 01 AUDIO\nINDEX 01 00:00:00\nTRACK x AUDIO\nTITLE "Two"\nINDEX 01 00:09:00\n'
+    parsed = parse(text)
+    assert parsed.sheet.title is None
+    assert [(track.number, track.title) for track in parsed.sheet.tracks()] == [(1, None), (2, "Two")]
+    assert [each.code for each in parsed.findings] == ["BAD_NUMBER"]
+
+
+def test_the_first_of_two_commands_counts_and_the_second_is_told() -> None:
+    text = (
+        'TITLE "a"\nTITLE "b"\nFILE "f" WAVE\nTRACK 01 AUDIO\nTITLE "c"\nTITLE "d"\nFLAGS DCP\nFLAGS PRE\n'
+        "PREGAP 00:01:00\nPREGAP 00:02:00\nINDEX 01 00:00:00\n"
+    )
+    parsed = parse(text)
+    (track,) = parsed.sheet.tracks()
+    assert (parsed.sheet.title, track.title, track.flags, track.pregap) == ("a", "c", ("DCP",), 75)
+    assert [(each.code, each.line) for each in parsed.findings] == [
+        ("REPEATED_COMMAND", line) for line in (2, 6, 8, 10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "rem"),
+    [
+        ("REM GENRE Deep House", Rem("GENRE", "Deep House")),
+        ('REM genre "Deep House"', Rem("GENRE", "Deep House")),
+        ('REM COMMENT ""', Rem("COMMENT", "")),
+        ('REM "a comment"', Rem("COMMENT", "a comment")),
+        ("REM Ripped: by me", Rem("COMMENT", "Ripped: by me")),
+        ("REM", None),
+    ],
+)
+def test_remarks_without_a_name_are_comments(line: str, rem: Rem | None) -> None:
+    assert parse(line).sheet.rems == (() if rem is None else (rem,))
+
+
+@pytest.mark.parametrize("code", ["DEA012345678", "dea012345678", "DE-A01-23-45678", '"DEA012345678"'])
+def test_an_isrc_is_read_with_its_separators(code: str) -> None:
+    (track,) = parse(f'FILE "a" WAVE\nTRACK 01 AUDIO\nISRC {code}\nINDEX 01 00:00:00\n').sheet.tracks()
+    assert track.isrc == "DEA012345678"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_without_a_mark_of_byte_order_too(encoding: str) -> None:
+    assert parse(PLAIN.encode(encoding)).sheet == SHEET
+
+
+def test_errors_are_told_however_many_warnings_come_before_them() -> None:
+    parsed = parse('FILE "a" WAVE\nTRACK 01 AUDIO\nINDEX 01 00:00:00\n' + "NONSENSE\n" * 1000 + "PREGAP 00:99:00\n")
+    assert [each.code for each in parsed.findings if each.severity == "error"] == ["BAD_TIME"]
+    assert not validate(parsed).is_valid

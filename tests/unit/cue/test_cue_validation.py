@@ -46,6 +46,21 @@ def test_a_good_sheet_has_no_findings() -> None:
         (sheet(ONE, replace(TWO, isrc="DE123")), "BAD_ISRC", 2),
         (sheet(ONE, replace(TWO, title='The "big" one')), "BAD_TEXT", 2),
         (sheet(ONE, TWO, title="two\nlines"), "BAD_TEXT", None),
+        (sheet(ONE, TWO, title=""), "BAD_TEXT", None),
+        (sheet(ONE, TWO, cdtextfile='a"b.cdt'), "BAD_TEXT", None),
+        (replace(GOOD, rems=(Rem("genre", "x"),)), "BAD_REM", None),
+        (sheet(ONE, replace(TWO, rems=(Rem("COMMENT", 'a "b"'),))), "BAD_REM", 2),
+        (sheet(ONE, replace(TWO, rems=(Rem("A B", "c"),))), "BAD_REM", 2),
+        (sheet(replace(ONE, indices=(Index(1, -1),)), TWO), "BAD_TIME", 1),
+        (sheet(ONE, replace(TWO, pregap=-150, indices=TWO.indices[1:])), "BAD_TIME", 2),
+        (sheet(ONE, replace(TWO, postgap=10**10)), "BAD_TIME", 2),
+        (sheet(ONE, replace(TWO, indices=(*TWO.indices, Index(100, 8000)))), "BAD_NUMBER", 2),
+        (sheet(replace(ONE, number=100), replace(TWO, number=101)), "BAD_NUMBER", 100),
+        (sheet(ONE, replace(TWO, flags=("loud",))), "UNKNOWN_FLAG", 2),
+        (sheet(ONE, replace(TWO, isrc="DEA01٢345678")), "BAD_ISRC", 2),
+        (replace(GOOD, catalog="١٢٣٤٥٦٧٨٩٠١٢٣"), "BAD_CATALOG", None),
+        (sheet(ONE, replace(TWO, title="x" * 5000)), "LINE_TOO_LONG", None),
+        (replace(GOOD, rems=(Rem("COMMENT", "x"),) * 50_000), "SHEET_TOO_LARGE", None),
         (sheet(ONE, replace(TWO, indices=(Index(1, 300 * 75),))), "AFTER_END", 2),
     ],
 )
@@ -84,6 +99,44 @@ def test_findings_about_what_was_read_have_their_lines() -> None:
         ("UNKNOWN_COMMAND", 4),
         ("NUMBERS_NOT_CONSECUTIVE", 5),
     ]
+
+
+def test_a_finding_has_the_line_of_the_command_it_is_about() -> None:
+    text = """\
+CATALOG 12
+FILE "a.wav" FLAC
+  TRACK 01 AUDIO
+    ISRC x
+    INDEX 01 00:00:10
+    INDEX 02 00:00:05
+  TRACK 02 AUDIO
+    FLAGS LOUD
+    PREGAP 00:01:00
+    INDEX 00 00:00:05
+    INDEX 01 500:00:00
+FILE "b.wav" WAVE
+"""
+    report = validate(parse(text))
+    assert [(each.code, each.track, each.line) for each in report.findings] == [
+        ("BAD_CATALOG", None, 1),
+        ("UNKNOWN_FILE_TYPE", 1, 2),
+        ("BAD_ISRC", 1, 4),
+        ("FIRST_TRACK_NOT_AT_START", 1, 5),
+        ("INDICES_NOT_INCREASING", 1, 6),
+        ("UNKNOWN_FLAG", 2, 8),
+        ("TWO_PREGAPS", 2, 9),
+        ("MINUTES_OVER_99", 2, 11),
+        ("FILE_WITHOUT_TRACKS", None, 12),
+    ]
+    assert [(each.code, each.line) for each in validate(parse(text[: text.index('FILE "b')]), audio_seconds=60).errors][
+        -1
+    ] == ("AFTER_END", 11)
+
+
+def test_what_a_profile_does_not_hold_has_its_line() -> None:
+    text = 'FILE "a.wav" WAVE\nTRACK 01 AUDIO\nTITLE "a"\nREM BPM 120\nISRC DEA012345678\nINDEX 01 00:00:00\n'
+    report = validate(parse(text), profile=PROFILES["cdj"])
+    assert [(each.message.partition(":")[0], each.line) for each in report.warnings] == [("REM BPM", 4), ("isrc", 5)]
 
 
 def test_999_tracks_are_too_many_but_for_a_player_that_holds_them() -> None:

@@ -82,7 +82,7 @@ async def test_a_title_with_quotes_has_a_place_in_a_programs_own_form(name: str,
     assert answer["success"], answer["error"]
     assert answer["validation_report"]["is_valid"]
     marks = ElementTree.fromstring(Path(answer["file_path"]).read_bytes()).iter()
-    assert any("Theme from 'Jaws' & <more>" in value for mark in marks for value in mark.attrib.values())
+    assert any('Theme from "Jaws" & <more>' in value for mark in marks for value in mark.attrib.values())
     assert Path(answer["file_path"]).suffix == f".{name.rpartition('_')[2]}"
 
 
@@ -121,7 +121,7 @@ async def test_a_tracklist_that_makes_no_valid_sheet_is_refused_with_the_report_
     answer = await service.single()
     assert (answer["success"], answer["error_code"], answer["cue_file_id"]) == (False, "INVALID_CUE", None)
     (error,) = answer["validation_report"]["errors"]
-    assert (error["code"], error["track"], error["line"]) == ("STARTS_NOT_INCREASING", 2, 6)
+    assert (error["code"], error["track"], error["line"]) == ("STARTS_NOT_INCREASING", 2, 8)
     assert not (service.data_dir / "cue").exists()
     assert "track 1" in answer["error"]
 

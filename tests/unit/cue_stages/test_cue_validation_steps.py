@@ -39,7 +39,7 @@ async def test_every_fault_of_a_sheet_is_found_with_its_line(service: Any) -> No
     assert [(each["code"], each["track"], each["line"]) for each in report["errors"]] == [
         ("NUMBERS_NOT_CONSECUTIVE", 3, 4),
         ("INDEX_01_MISSING", 3, 4),
-        ("BAD_ISRC", 3, 4),
+        ("BAD_ISRC", 3, 5),
         ("BAD_TIME", 3, 6),
     ]
     assert [(each["code"], each["line"]) for each in report["warnings"]] == [
@@ -54,7 +54,7 @@ async def test_a_sheet_may_be_held_against_the_limits_of_another_format(service:
     answer = await service.validation(cue_file_id, validation_options={"format": "cdj", "check_audio": False})
     warnings = answer["validation_report"]["warnings"]
     assert [(each["code"], each["track"]) for each in warnings] == [("NOT_IN_PROFILE", 1), ("NOT_IN_PROFILE", 2)]
-    assert [each["line"] for each in warnings] == [4, 9]
+    assert [each["line"] for each in warnings] == [7, 12]
 
 
 @pytest.mark.parametrize(
