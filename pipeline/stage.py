@@ -120,10 +120,14 @@ class StageContext(Protocol):
 
 
 class SourceContext(Protocol):
-    """What a source may ask for: the folders it was pointed at, its options from the topology."""
+    """What a source may ask for: the folders it was pointed at, its options from the topology.
+
+    `data_dir` is where it may keep something from run to run, outside the library; it need not exist yet.
+    """
 
     log: Logger
     roots: Sequence[Path]
+    data_dir: Path
     options: Mapping[str, Any]
 
     @property

@@ -45,7 +45,16 @@ def make_sources(loaded: Loaded, engines: Engines, folders: Sequence[Path], limi
     """All sources of the topology, pointed at `folders`."""
     options = {} if limit is None else {"limit": limit}
     return [
-        SourceRunner(name, loaded.topology, engines.broker, engines.state, resolve, roots=folders, options=options)
+        SourceRunner(
+            name,
+            loaded.topology,
+            engines.broker,
+            engines.state,
+            resolve,
+            data_dir=loaded.settings.pipeline_data_dir,
+            roots=folders,
+            options=options,
+        )
         for name in loaded.topology.sources
     ]
 

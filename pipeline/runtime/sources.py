@@ -42,9 +42,10 @@ class _InFlight:
 class RunningSourceContext:
     """What the source sees."""
 
-    def __init__(self, name: str, roots: Sequence[Path], options: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, roots: Sequence[Path], data_dir: Path, options: Mapping[str, Any]) -> None:
         self.log: Logger = structlog.get_logger().bind(source=name)
         self.roots = roots
+        self.data_dir = data_dir
         self.options = options
         self.stop_requested = asyncio.Event()
         self.up_to_date = asyncio.Event()
@@ -71,6 +72,7 @@ class SourceRunner:
         state: StateStore,
         resolve: Callable[[Reference], Any],
         *,
+        data_dir: Path,
         roots: Sequence[Path] = (),
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -84,7 +86,7 @@ class SourceRunner:
         self._broker = broker
         self._publisher = Publisher(broker, topology, contracts, state)
         self._emitter = Emitter("Source", name, source.emits, contracts)
-        self._context = RunningSourceContext(name, roots, {**source.options, **(options or {})})
+        self._context = RunningSourceContext(name, roots, data_dir, {**source.options, **(options or {})})
         self._stop_deadline_s = 0.0
         self._ended = asyncio.Event()
         self._queue: asyncio.Queue[_InFlight] = asyncio.Queue(_IN_FLIGHT)

@@ -20,7 +20,7 @@ from tests.unit.runtime.conftest import Answer, Order, Other, Rig, eventually
 
 def runner(rig: Rig, function: Callable[..., Any], **options: Any) -> SourceRunner:
     rig.functions = [function]
-    return SourceRunner("watcher", rig.topology, rig.broker, rig.state, rig.resolve, **options)
+    return SourceRunner("watcher", rig.topology, rig.broker, rig.state, rig.resolve, **{"data_dir": Path(), **options})
 
 
 async def numbers_in(rig: Rig, count: int) -> list[int]:
@@ -168,4 +168,4 @@ async def test_a_function_that_is_no_async_generator_is_no_source(rig: Rig) -> N
 
 def test_a_source_that_does_not_exist_is_an_error_that_names_those_that_do(rig: Rig) -> None:
     with pytest.raises(PipelineError, match="There are: watcher"):
-        SourceRunner("watch", rig.topology, rig.broker, rig.state, rig.resolve)
+        SourceRunner("watch", rig.topology, rig.broker, rig.state, rig.resolve, data_dir=Path())
