@@ -32,6 +32,9 @@ class WatchOptions(BaseModel):
     poll_interval: float = Field(default=5.0, ge=0.05, le=86_400)
     rescan: float = Field(default=900.0, ge=0.05, le=86_400, description="Between looks at every file when not polling")
     root_check: float = Field(default=2.0, ge=0.05, le=3600, description="Between looks whether the folders are there")
+    remember: bool = Field(
+        default=True, description="Keep hashes in the data folder: unchanged files are not read at the next start"
+    )
     readers: int = Field(default=min(4, os.cpu_count() or 1), ge=1, le=64, description="Files hashed at once")
     max_hints: int = Field(
         default=50_000, ge=16, description="Paths remembered as changed; beyond that everything is looked at"

@@ -11,6 +11,8 @@ from stages.fingerprint import Abandoned, Fingerprint, Unsettled, fingerprint
 
 Outcome = Fingerprint | Unsettled | OSError
 Result = tuple[str, Outcome]
+Scanned = tuple[str, Fingerprint | None]
+"""A file that a scan has found, and what is remembered of it."""
 Read = Callable[[str, Callable[[], bool]], Fingerprint]
 
 
@@ -45,13 +47,13 @@ class Readers:
     def room_for_changed(self) -> bool:
         return len(self._changed) < self._most
 
-    def read_scanned(self, paths: Sequence[str]) -> None:
-        """Read a group of files; results come after those of the groups before."""
-        self._ordered.append(self._start(paths))
+    def read_scanned(self, group: Sequence[Scanned]) -> None:
+        """Read those of a group that are not remembered; results come after those of the groups before."""
+        self._ordered.append(self._start(group))
 
     def read_changed(self, path: str) -> None:
         """Read one file; its result comes as soon as it is there."""
-        self._changed.add(self._start([path]))
+        self._changed.add(self._start([(path, None)]))
 
     def results(self) -> list[Result]:
         """What has been read since the last call."""
@@ -68,16 +70,16 @@ class Readers:
         self._stopping = True
         self._executor.shutdown(cancel_futures=True)
 
-    def _start(self, paths: Sequence[str]) -> asyncio.Future[list[Result]]:
-        future = asyncio.get_running_loop().run_in_executor(self._executor, self._read_all, tuple(paths))
+    def _start(self, group: Sequence[Scanned]) -> asyncio.Future[list[Result]]:
+        future = asyncio.get_running_loop().run_in_executor(self._executor, self._read_all, tuple(group))
         future.add_done_callback(lambda _: self._wake())
         return future
 
-    def _read_all(self, paths: Sequence[str]) -> list[Result]:
+    def _read_all(self, group: Sequence[Scanned]) -> list[Result]:
         results: list[Result] = []
-        for path in paths:
+        for path, remembered in group:
             try:
-                results.append((path, self._read(path, lambda: self._stopping)))
+                results.append((path, remembered or self._read(path, lambda: self._stopping)))
             except (Unsettled, OSError) as error:
                 results.append((path, error))
             except Abandoned:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.stage import Emit, Logger, SourceContext
 from stages.fingerprint import Fingerprint, Look, Unsettled
+from stages.watcher.fingerprints import Fingerprints
 from stages.watcher.folders import Folders, Found, UnusableName, is_inside
 from stages.watcher.hints import Hints, Touch
 from stages.watcher.observation import Observation
@@ -18,7 +19,7 @@ from stages.watcher.options import WatchOptions
 from stages.watcher.presence import Observe, Presence
 from stages.watcher.readers import Outcome, Read, Readers, read_file
 from stages.watcher.reports import Reports
-from stages.watcher.scans import Scans
+from stages.watcher.scans import Remembered, Scans
 from stages.watcher.tracker import Change, Tracker
 
 _REST_S = 0.25
@@ -33,7 +34,9 @@ async def watch(context: SourceContext) -> AsyncIterator[Emit]:
 
     Raises: PipelineError for wrong options.
     """
-    watcher, caught_up = Watcher(context.roots, WatchOptions.read(context.options), context.log), False
+    options = WatchOptions.read(context.options)
+    fingerprints = Fingerprints(context.data_dir, context.log) if options.remember else None
+    watcher, caught_up = Watcher(context.roots, options, context.log, fingerprints), False
     try:
         while not context.stopping:
             for message in await watcher.step():
@@ -50,6 +53,7 @@ class Watcher:
     """Watches folders: `step` again and again, `rest` in between, `close` at the end.
 
     Args:
+        fingerprints: what earlier runs have read, and where to keep what this one reads; closed with the watcher.
         read: how a file is read.
         observe: how the system's help is asked for.
     """
@@ -59,6 +63,7 @@ class Watcher:
         roots: Sequence[Path],
         options: WatchOptions,
         log: Logger,
+        fingerprints: Fingerprints | None,
         *,
         read: Read = read_file,
         observe: Observe = Observation,
@@ -72,9 +77,18 @@ class Watcher:
         self._reports = Reports(self._folders, options.instance_id)
         self._hints = Hints(options.max_hints, lambda: _call_on(loop, self._awake.set))
         self._presence = Presence(self._folders, self._hints, options, log, observe)
-        self._readers = Readers(options.readers, self._awake.set, read)
+        self._fingerprints = fingerprints
+        self._readers = Readers(
+            options.readers, self._awake.set, read if fingerprints is None else fingerprints.kept(read)
+        )
         self._scans = Scans(
-            self._folders, self._tracker, log, settle=options.settle, limit=options.limit, now=time.time
+            self._folders,
+            self._tracker,
+            log,
+            settle=options.settle,
+            limit=options.limit,
+            recall=_nothing if fingerprints is None else fingerprints.recall,
+            now=time.time,
         )
         self._next_rescan = 0.0
 
@@ -110,6 +124,8 @@ class Watcher:
         """Stop observing and reading."""
         await self._presence.stop()
         await asyncio.to_thread(self._readers.stop)
+        if self._fingerprints is not None:
+            await asyncio.to_thread(self._fingerprints.close)
 
     async def _take_hints(self, now: float) -> None:
         batch = self._hints.take()
@@ -203,6 +219,10 @@ class Watcher:
 
     async def _look(self, paths: Collection[str]) -> dict[str, Look | str]:
         return await asyncio.to_thread(self._presence.look, paths) if paths else {}
+
+
+def _nothing(found: Sequence[Found]) -> Remembered:
+    return {}
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, callback: Callable[[], object]) -> None:

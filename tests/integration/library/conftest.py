@@ -31,13 +31,13 @@ class Log:
 class Watching:
     """Runs a watcher. Events are kept as their bodies with the message's name as `message`."""
 
-    def __init__(self, roots: list[Path], read: Any, observe: Any, options: dict[str, Any]) -> None:
+    def __init__(self, roots: list[Path], fingerprints: Any, read: Any, observe: Any, options: dict[str, Any]) -> None:
         self.log = Log()
         self.events: list[dict[str, Any]] = []
         self.emits: list[Emit] = []
         chosen = {name: value for name, value in {"read": read, "observe": observe}.items() if value is not None}
         settings = {"settle": 0.2, "pairing": 1.0, "root_check": 0.1, **options}
-        self._watcher = Watcher(roots, WatchOptions.read(settings), self.log, **chosen)
+        self._watcher = Watcher(roots, WatchOptions.read(settings), self.log, fingerprints, **chosen)
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
@@ -130,8 +130,10 @@ async def start_watching(music: Path) -> AsyncIterator[Callable[..., Watching]]:
     """Starts a watcher: on `music`, with short times, unless told otherwise."""
     started: list[Watching] = []
 
-    def start(*roots: Path, read: Any = None, observe: Any = None, **options: Any) -> Watching:
-        started.append(Watching(list(roots) or [music], read, observe, options))
+    def start(
+        *roots: Path, fingerprints: Any = None, read: Any = None, observe: Any = None, **options: Any
+    ) -> Watching:
+        started.append(Watching(list(roots) or [music], fingerprints, read, observe, options))
         return started[-1]
 
     yield start

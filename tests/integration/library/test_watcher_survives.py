@@ -264,6 +264,7 @@ class Context:
         self.log = log
         self.roots = roots
         self.options = options
+        self.data_dir = roots[0].parent / "data"
         self.stopping = False
         self.up_to_date = asyncio.Event()
 
