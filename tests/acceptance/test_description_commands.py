@@ -61,3 +61,12 @@ def test_a_model_that_cannot_be_imported_is_an_error_without_a_traceback(command
     assert ended.returncode == 1
     assert "own_examples:EXAMPLES cannot be imported: ZeroDivisionError" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_the_same_topology_gives_the_same_bytes_whatever_servers_are_set(commands: Commands) -> None:
+    servers = {"RABBITMQ_URL": "amqp://someone:s3cret@elsewhere/", "REDIS_URL": "redis://:s3cret@elsewhere/0"}
+    first = commands.run("asyncapi", PYTHONHASHSEED="1")
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == commands.run("asyncapi", PYTHONHASHSEED="2", **servers).stdout
+    assert "s3cret" not in first.stdout
+    assert "elsewhere" not in first.stdout

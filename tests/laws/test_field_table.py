@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pamqp import decode, encode
 
@@ -36,17 +36,20 @@ values = st.recursive(
 tables = st.dictionaries(names, values, max_size=6)
 
 
+@settings(max_examples=100, deadline=None)
 @given(tables, st.binary(max_size=5), st.binary(max_size=5))
 def test_a_table_comes_back_as_it_was_wherever_it_stands(table: dict[str, Any], before: bytes, after: bytes) -> None:
     encoded = encode_table(table)
     assert decode_table(before + encoded + after, len(before)) == (table, len(before) + len(encoded))
 
 
+@settings(max_examples=100, deadline=None)
 @given(tables)
 def test_another_client_reads_the_same_table(table: dict[str, Any]) -> None:
     assert decode.field_table(encode_table(table))[1] == table
 
 
+@settings(max_examples=100, deadline=None)
 @given(tables)
 def test_what_another_client_wrote_is_read(table: dict[str, Any]) -> None:
     theirs = encode.field_table(_with_what_pamqp_can_write(table))
@@ -63,6 +66,7 @@ def _with_what_pamqp_can_write(value: Any) -> Any:
     return bytearray(value) if isinstance(value, bytes) else value
 
 
+@settings(max_examples=100, deadline=None)
 @given(tables)
 def test_what_can_be_encoded_passes_the_check(table: dict[str, Any]) -> None:
     check_table(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.provision.changes import Action, Kind, Plan, identity_of, kind_of, plan_from_json, plan_to_json
@@ -107,6 +107,7 @@ def _applied(made: Plan, definitions: Definitions) -> Definitions:
     return definitions_from_json(documents)
 
 
+@settings(max_examples=100, deadline=None)
 @given(_OBSERVED, st.data())
 def test_plan_is_empty_when_the_broker_matches(observed: Observed, data: st.DataObject) -> None:
     owned = data.draw(_owned(observed))
@@ -116,6 +117,7 @@ def test_plan_is_empty_when_the_broker_matches(observed: Observed, data: st.Data
     assert result.exit_code == 0
 
 
+@settings(max_examples=100, deadline=None)
 @given(_DEFINITIONS, _OBSERVED, st.data())
 def test_after_a_plan_is_applied_only_replacements_and_deletes_are_left(
     desired: Definitions, observed: Observed, data: st.DataObject
@@ -127,6 +129,7 @@ def test_after_a_plan_is_applied_only_replacements_and_deletes_are_left(
     assert [(c.action, c.kind, c.identity) for c in second.changes] == [(c.action, c.kind, c.identity) for c in left]
 
 
+@settings(max_examples=100, deadline=None)
 @given(_DEFINITIONS)
 def test_a_plan_for_an_empty_broker_makes_everything_and_applying_it_leaves_nothing(desired: Definitions) -> None:
     first = plan(desired, Observed(Definitions()), Ownership("tracktion"))
@@ -134,6 +137,7 @@ def test_a_plan_for_an_empty_broker_makes_everything_and_applying_it_leaves_noth
     assert plan(desired, Observed(_applied(first, Definitions())), Ownership("tracktion")).changes == ()
 
 
+@settings(max_examples=100, deadline=None)
 @given(_DEFINITIONS, _OBSERVED, st.data())
 def test_only_owned_objects_are_ever_planned_for_deletion(
     desired: Definitions, observed: Observed, data: st.DataObject
@@ -144,6 +148,7 @@ def test_only_owned_objects_are_ever_planned_for_deletion(
             assert (change.kind, change.identity) in owned.objects
 
 
+@settings(max_examples=100, deadline=None)
 @given(_DEFINITIONS, _OBSERVED, st.data())
 def test_a_plan_survives_json_and_can_always_be_shown(
     desired: Definitions, observed: Observed, data: st.DataObject
@@ -154,6 +159,7 @@ def test_a_plan_survives_json_and_can_always_be_shown(
     assert all(line.isprintable() for line in shown.split("\n"))
 
 
+@settings(max_examples=100, deadline=None)
 @given(_DEFINITIONS)
 def test_definitions_survive_json(definitions: Definitions) -> None:
     read = definitions_from_json(json.loads(json.dumps(definitions_to_json(definitions))))

@@ -189,7 +189,7 @@ OPERATIONS = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(operations=st.lists(OPERATIONS, max_size=14), data=st.data())
 def test_what_is_told_ends_up_as_what_is_there(operations: list[tuple[Any, ...]], data: st.DataObject) -> None:
     disk = Disk()

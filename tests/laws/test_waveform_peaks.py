@@ -26,6 +26,7 @@ def parts(samples: np.ndarray) -> list[np.ndarray]:
     return np.split(samples, (np.arange(1, points) * samples.size) // points)
 
 
+@settings(max_examples=100, deadline=None)
 @given(SAMPLES, st.lists(st.integers(0, 10_000), max_size=8))
 def test_every_part_has_its_own_lowest_and_highest_sample_and_power(samples, cuts):
     found = waveform_of(samples, *cuts)
