@@ -19,7 +19,7 @@ from stages.rename.names import folded
 _LOCK_S = 10.0
 _LOCK_ATTEMPT_S = 0.01
 _SEARCH = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 _REFUSED_NAME = frozenset({errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMLINK})
 

@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from stages.rename.names import split
 from stages.rename.reading import CLASS, Reading, readings
-from stages.rename.roles import Fields, roles_of
-from stages.rename.wording import plain
+from stages.rename.roles import Fields, alike, roles_of
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _EXAMPLES = 3
@@ -27,7 +24,6 @@ _ENOUGH = 2
 _SHARE_OF_FOLDER, _SHARE_OF_ALL = 0.3, 0.1
 _SMALL_FOLDER = 2
 _FAR_MORE = 4
-_SAME = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +118,11 @@ class _Support:
                 self._only[folder, way.skeleton] += len(ways) == 1
 
     def best(self, index: int, ways: Sequence[Reading]) -> Reading | None:
-        """The likeliest way that is certain or common, unless a later one is far more common."""
+        """The likeliest way that is certain, common or proven, unless a later one is far more common."""
         folder = self._folders[index]
         best: Reading | None = None
         for way in ways:
-            if not (way.certain or self._is_common(folder, way)):
+            if not (way.certain or self._is_common(folder, way) or self._is_proven(folder, way)):
                 continue
             if best is None or (self._outweighs(folder, way, best) and not self._is_proven(folder, best)):
                 best = way
@@ -161,7 +157,7 @@ def _add_bare_titles(paths: Sequence[str], tags: Sequence[Fields | None], found:
     for index, (path, told) in enumerate(zip(paths, tags, strict=True)):
         if index not in matched and told and "title" in told:
             stem = split(os.path.basename(path))[0].replace("_", " ")
-            if fuzz.ratio(plain(stem), plain(told["title"])) >= _SAME:
+            if alike(stem, told["title"]):
                 entry.members[index] = {"title": stem}
     if entry.members:
         found[entry.pattern] = entry

@@ -34,7 +34,10 @@ _TEXTS: Mapping[tuple[int, int], tuple[str, ...]] = {
 }
 _TITLE_BY_DEFAULT = {1: 0, 2: 1, 3: 2, 4: 3}
 _TITLE_OF_RELEASES = {1: 0, 2: 1, 3: 1, 4: 1}
-_VOTED = {"text": ("artist", "title", "album", "label"), "number": ("track", "bpm", "disc")}
+TEXTS = ("artist", "title", "album", "label")
+"""Fields that are free text, in the order in which names have them."""
+
+_VOTED = {"text": TEXTS, "number": ("track", "bpm", "disc")}
 
 
 def roles_of(skeleton: str, members: Sequence[tuple[Reading, Fields | None]]) -> tuple[str, ...] | None:
@@ -63,7 +66,7 @@ def roles_of(skeleton: str, members: Sequence[tuple[Reading, Fields | None]]) ->
             roles[column] = role
     for column, kind in enumerate(kinds):
         if roles[column] is None:
-            left = [each for each in ("artist", "title", "album", "label") if each not in roles]
+            left = [each for each in TEXTS if each not in roles]
             roles[column] = left[0] if kind == "text" and left else "note"
     return tuple(role or "note" for role in roles)
 
@@ -86,7 +89,12 @@ def _voted(kinds: Sequence[str], members: Sequence[tuple[Reading, Fields | None]
 def _agree(kind: str, value: str, told: str) -> bool:
     if kind == "number":
         return value.lstrip("0") == told.lstrip("0")
-    return fuzz.ratio(plain(value), plain(told)) >= _SAME
+    return alike(value, told)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts are the same but for their writing, or a slip of it."""
+    return fuzz.ratio(plain(one), plain(other)) >= _SAME
 
 
 def _role_of_number(

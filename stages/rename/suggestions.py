@@ -14,7 +14,7 @@ from rapidfuzz import fuzz
 from stages.rename.names import LONGEST_BYTES, folded, safe_stem, split
 from stages.rename.patterns import Found, Pattern
 from stages.rename.reading import is_junk, is_remix
-from stages.rename.roles import Fields
+from stages.rename.roles import TEXTS, Fields, alike
 from stages.rename.scores import PRIOR
 from stages.rename.wording import plain
 
@@ -100,8 +100,12 @@ def _suggestion(
     told = dict(tags or {})
     if own.get("remix") and "title" in told and plain(own["remix"]) not in plain(told["title"]):
         told["title"] += f" ({own['remix']})"
-    fields = _usable({field: _spaced(value) for field, value in own.items()} | told)
-    kept = own.keys() - _INESSENTIAL
+    # Texts are as the tags write them, all else as the name does: `8A` and `Am` are the same key.
+    texts = {field: value for field, value in told.items() if field in TEXTS}
+    fields = _usable(told | {field: _spaced(value) for field, value in own.items()} | texts)
+    kept = {
+        field for field, value in own.items() if field not in _INESSENTIAL and not _is_contradicted(value, texts, field)
+    }
     pattern = next((each for each in ranked if _makes(each, fields, kept)), None)
     if pattern is None or (own_pattern is None and not told):
         return _mended(index, stem, extension)
@@ -119,6 +123,11 @@ def _makes(pattern: Pattern, fields: Fields, kept: set[str]) -> bool:
     """Whether the pattern can be filled, and leaves out nothing that the name says now."""
     wanted = set(pattern.fields)
     return "note" not in wanted and kept <= wanted and all(fields.get(each) for each in wanted)
+
+
+def _is_contradicted(value: str, texts: Fields, field: str) -> bool:
+    """Whether the tags have another text for a field, so that what the name has in its place is something else."""
+    return field in texts and not alike(value, texts[field])
 
 
 def _spaced(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ops.audio import write_track
 from pipeline.messages.message import ERROR_CODE
 from stages.examples import EXAMPLES
 from tests.live_library import LiveLibrary, eventually
@@ -24,6 +25,13 @@ FEEDBACK = "file_rename.feedback"
 async def service(library: LiveLibrary) -> LiveLibrary:
     """A worker of all that is about names."""
     await library.start(["rename", "rename.patterns", "rename.feedback"])
+    return library
+
+
+@pytest.fixture
+async def learning(library: LiveLibrary) -> LiveLibrary:
+    """A worker that renames and takes feedback."""
+    await library.start(["rename", "rename.feedback"])
     return library
 
 
@@ -76,6 +84,17 @@ async def test_patterns_what_fits_none_and_better_names_are_found(service: LiveL
     assert suggestion["suggested_name"] == "05 - Massive Attack - Teardrop.mp3"
     assert 0.5 < suggestion["confidence"] <= 1
     assert suggestion["reason"] == "The name says nothing of the music; the tags do"
+
+
+async def test_the_tags_of_a_file_give_it_its_name(service: LiveLibrary) -> None:
+    await service.start(["metadata"])
+    path = service.root / "audio track 7.flac"
+    write_track(path, bpm=120, key="A minor", seconds=1, style="pop", tags={"title": "Halcyon", "artist": "Orbital"})
+    await service.recording("rec", path)
+    await service.publish("metadata.extract", EXAMPLES["metadata.extract"][0] | {"recording_id": "rec"})
+    assert (await service.answer("metadata.extract.complete"))["success"]
+    (suggestion,) = (await ask(service, [path]))["suggestions"]
+    assert (suggestion["suggested_name"], suggestion["recording_id"]) == ("Orbital - Halcyon.flac", "rec")
 
 
 async def test_only_what_was_asked_for_is_answered(service: LiveLibrary) -> None:
@@ -139,9 +158,9 @@ async def _scored(library: LiveLibrary, patterns: int) -> bool:
     return total == patterns and await library.depth(FEEDBACK) == 0 and library.held == 0
 
 
-async def test_feedback_on_an_unknown_rename_goes_to_the_dead_letters(service: LiveLibrary) -> None:
-    await service.publish("rename.feedback", EXAMPLES["rename.feedback"][0])
-    assert (await service.take(f"{FEEDBACK}.dlq")).headers[ERROR_CODE] == "UNKNOWN_RENAME"
+async def test_feedback_on_an_unknown_rename_goes_to_the_dead_letters(learning: LiveLibrary) -> None:
+    await learning.publish("rename.feedback", EXAMPLES["rename.feedback"][0])
+    assert (await learning.take(f"{FEEDBACK}.dlq")).headers[ERROR_CODE] == "UNKNOWN_RENAME"
 
 
 @pytest.mark.parametrize(
@@ -155,14 +174,14 @@ async def test_feedback_on_an_unknown_rename_goes_to_the_dead_letters(service: L
     ],
 )
 async def test_feedback_that_is_not_valid_goes_to_the_dead_letters_and_the_next_is_taken(
-    service: LiveLibrary, place: Callable[..., Path], fields: dict[str, Any]
+    learning: LiveLibrary, place: Callable[..., Path], fields: dict[str, Any]
 ) -> None:
-    rename_id = await _renamed(service, place("a.mp3"), "Orbital - Chime.mp3")
+    rename_id = await _renamed(learning, place("a.mp3"), "Orbital - Chime.mp3")
     good = {"rename_id": rename_id, "feedback_type": "success", "user_rating": 5}
-    await service.publish("rename.feedback", good | fields)
-    await service.publish("rename.feedback", good)
-    assert (await service.take(f"{FEEDBACK}.dlq")).headers[ERROR_CODE] == "INVALID_MESSAGE"
-    await eventually(lambda: _scored(service, 1))
+    await learning.publish("rename.feedback", good | fields)
+    await learning.publish("rename.feedback", good)
+    assert (await learning.take(f"{FEEDBACK}.dlq")).headers[ERROR_CODE] == "INVALID_MESSAGE"
+    await eventually(lambda: _scored(learning, 1))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,24 @@ def test_nothing_that_the_name_says_is_left_out():
     }
 
 
+def test_a_name_that_the_tags_explain_otherwise_than_it_looks_is_left_alone():
+    files = {
+        "Orbital - Halcyon.mp3": None,
+        "Moby - Go.mp3": None,
+        "Orbital - Impact - The Earth Is Burning.mp3": song(
+            "Orbital", "Impact - The Earth Is Burning", album="Brown Album"
+        ),
+        "Moby - Feeling So Real - Live.mp3": song("Moby", "Feeling So Real - Live", album="Everything Is Wrong"),
+    }
+    assert names(files) == {}
+
+
+def test_keys_tempos_and_numbers_stay_as_the_name_writes_them():
+    files = {f"8A - 128 - Orbital - Song {number}.mp3": song("Orbital", f"Song {number}") for number in range(4)}
+    files["9A - 126 - orbital - halcyon.mp3"] = song("Orbital", "Halcyon", key="Em", bpm="125", track="07")
+    assert names(files) == {"9A - 126 - orbital - halcyon.mp3": "9A - 126 - Orbital - Halcyon.mp3"}
+
+
 def test_the_version_of_a_title_has_a_place_of_its_own_where_the_pattern_has_one():
     remixes = {f"Moby - Go {number} ({number} Remix).mp3": None for number in ("First", "Second", "Third")}
     files = remixes | {"x_1.mp3": song("Orbital", "Halcyon (Live Mix)"), "x_2.mp3": song("Orbital", "Chime (feat. X)")}

@@ -96,6 +96,18 @@ def test_tracks_from_ten_on_belong_to_those_with_a_zero():
     assert texts(paths) == {"{track} - {artist} - {title}": 16}
 
 
+def test_an_album_in_a_folder_with_much_else_is_known_by_its_zeros():
+    others = [f"/music/{one} - {two}.mp3" for one in WORDS for two in WORDS]
+    album = [f"/music/{number:02} - {word}.mp3" for number, word in enumerate(WORDS * 2, 1)]
+    assert texts(others + album) == {"{artist} - {title}": 64, "{track} - {title}": 16}
+
+
+def test_a_year_among_albums_is_one_of_them():
+    albums = [f"/music/Orbital - {album} - {word}.mp3" for album in ("In Sides", "Snivilisation") for word in WORDS]
+    found = patterns_in([*albums, "/music/Taylor - 1989 - Style.mp3"])
+    assert [(each.pattern.text, len(each.members)) for each in found] == [("{artist} - {album} - {title}", 17)]
+
+
 def test_an_album_is_read_as_such_among_many_that_are_named_otherwise():
     others = [f"/music/singles/{one} - {two}.mp3" for one in WORDS for two in WORDS]
     album = [f"/music/album/{number} - {word}.mp3" for number, word in enumerate(WORDS, 8)]

@@ -325,6 +325,7 @@ def test_a_path_through_a_link_within_the_library_is_renamed_where_it_is(library
         (errno.EROFS, "FOLDER_NOT_WRITABLE", "Permanent"),
         (errno.EACCES, "FOLDER_NOT_WRITABLE", "Permanent"),
         (errno.EPERM, "FOLDER_NOT_WRITABLE", "Permanent"),
+        (errno.ENOTSUP, "FOLDER_NOT_WRITABLE", "Permanent"),
         (errno.ENAMETOOLONG, "INVALID_NAME", "Permanent"),
         (errno.EILSEQ, "INVALID_NAME", "Permanent"),
         (errno.ENOENT, "FILE_NOT_FOUND", "Permanent"),
