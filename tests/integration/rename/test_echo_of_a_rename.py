@@ -52,6 +52,7 @@ class Watched:
             library.state,
             import_reference,
             roots=[library.root],
+            data_dir=library.data_dir,
             options={"settle": 0.2, "pairing": 1.0, "root_check": 0.1},
         )
         self._running: asyncio.Future[None] | None = None
