@@ -142,6 +142,7 @@ class Fingerprints:
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # the names of all files are in it
             connection = sqlite3.connect(self._path, timeout=_LOCK_WAIT_S, check_same_thread=False)
             try:
                 _prepare(connection, self._today())

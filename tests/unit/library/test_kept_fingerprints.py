@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -158,6 +159,11 @@ def test_reading_is_kept_and_failing_is_not(runs: Runs, tmp_path: Path) -> None:
     read = run.kept(read_file)(str(path), lambda: False)
     assert run.recall([(str(path), look)]) == {str(path): read}
     assert read.sha256 == hashlib.sha256(b"sound").hexdigest()
+
+
+def test_names_of_files_are_for_nobody_else_to_read(runs: Runs) -> None:
+    runs.remember(PATH)
+    assert stat.S_IMODE((runs.folder / FILE).stat().st_mode) == 0o600
 
 
 def test_files_unused_for_three_months_are_forgotten_and_used_ones_are_not(runs: Runs) -> None:
