@@ -217,7 +217,8 @@ async def test_a_stored_sheet_is_validated_against_the_audio_that_is_named(servi
     answer = await service.ask("cue.validation", service.body("cue.validation") | body | {"message_id": "second"})
     report = answer["validation_report"]
     assert (answer["success"], report["is_valid"]) == (True, False)
-    assert [(each["code"], each["track"], each["line"]) for each in report["errors"]] == [("AFTER_END", 2, 8)]
+    line = path.read_text().splitlines().index("    INDEX 01 00:13:00") + 1
+    assert [(each["code"], each["track"], each["line"]) for each in report["errors"]] == [("AFTER_END", 2, line)]
     assert [each["code"] for each in report["warnings"]] == ["CHECKSUM_MISMATCH"]
     frame = await service.ended(body["validation_job_id"])
     assert frame["data"]["type"] == "cue_validation_complete"
