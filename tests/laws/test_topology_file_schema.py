@@ -18,7 +18,7 @@ from pipeline.describe.topology_file import topology_schema
 from pipeline.describe.writing import json_text
 from pipeline.topology.model import Topology
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SCHEMA = topology_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)
 SHIPPED = yaml.safe_load((ROOT / "topology.yaml").read_text())

@@ -18,7 +18,7 @@ from pipeline.describe.schemas import bundle, file_name, message_schemas
 from pipeline.topology.load import load
 from stages.examples import EXAMPLES
 
-TOPOLOGY = load(Path(__file__).parents[3] / "topology.yaml", {})
+TOPOLOGY = load(Path(__file__).parents[2] / "topology.yaml", {})
 MODELS = models_of(TOPOLOGY)
 SCHEMAS = message_schemas(TOPOLOGY.name, MODELS)
 VALIDATORS = {name: Draft202012Validator(schema, validate_formats=True) for name, schema in SCHEMAS.items()}
