@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.fingerprint import Look
-from tests.unit.library.test_kept_fingerprints import NOW, OLD, PATH, SECOND, Runs, of
+from tests.integration.library.test_kept_fingerprints import NOW, OLD, PATH, SECOND, Runs, of
 
 
 class CoarseDisk:
