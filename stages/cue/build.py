@@ -7,12 +7,11 @@ from collections.abc import Iterator
 
 from stages.cue.findings import Finding
 from stages.cue.profiles import Profile
-from stages.cue.sheet import CATALOG, ISRC, File, Index, Rem, Sheet, Track
+from stages.cue.sheet import CATALOG, ISRC, File, Index, Rem, Sheet, Track, file_type
 from stages.cue.timecode import to_frames
 from stages.tracklists import Tracklist, TracklistEntry
 
 _SEPARATORS = re.compile(r"[-\s]")
-_TYPES = {"mp3": "MP3", "aif": "AIFF", "aiff": "AIFF"}
 _TRACK_REMS = (
     ("BPM", "bpm"),
     ("KEY", "key"),
@@ -21,11 +20,6 @@ _TRACK_REMS = (
     ("YEAR", "year"),
     ("COMMENT", "comment"),
 )
-
-
-def file_type(extension: str) -> str:
-    """What CUE calls a file with this extension: MP3, AIFF, and WAVE for all that is decoded to it (flac, ogg, m4a)."""
-    return _TYPES.get(extension.lower().lstrip("."), "WAVE")
 
 
 def sheet_of(tracklist: Tracklist, audio_name: str, profile: Profile, *, with_gaps: bool = False) -> Sheet:
@@ -39,7 +33,7 @@ def sheet_of(tracklist: Tracklist, audio_name: str, profile: Profile, *, with_ga
     ends = [entry.end_seconds if with_gaps else None for entry in entries]
     tracks = tuple(_track(*each) for each in zip(range(1, len(entries) + 1), entries, [None, *ends], strict=False))
     return Sheet(
-        files=(File(audio_name, file_type(audio_name.rpartition(".")[2]), tracks),),
+        files=(File(audio_name, file_type(audio_name), tracks),),
         title=tracklist.title,
         performer=tracklist.performer,
         catalog=_of_form(CATALOG, tracklist.catalog),

@@ -14,14 +14,13 @@ from stages.answers import Stopwatch
 from stages.contracts import CueConversionRequest
 from stages.cue.answers import conversion_answer, shown
 from stages.cue.audio import audio_of
-from stages.cue.build import file_type
 from stages.cue.findings import Report, report_of
 from stages.cue.formats import Audio, Format, Rendered, format_named
 from stages.cue.generation import checked, losses_found, refuse_invalid, result_of
 from stages.cue.options import ConversionOptions, chosen, unknown_options
 from stages.cue.parse import parse
 from stages.cue.profiles import Loss
-from stages.cue.sheet import Sheet, Track
+from stages.cue.sheet import Sheet, Track, file_type
 from stages.cue.sheets import Order, changed, kept, read, readable_format
 from stages.cue.validate import validate
 from stages.cue_files import CueFiles
@@ -87,7 +86,7 @@ def _converted(
         sheet, left_out = without_metadata(sheet)
     if options.audio_file_name is not None and len(sheet.files) == 1:
         name = options.audio_file_name
-        sheet = replace(sheet, files=(replace(sheet.files[0], name=name, type=file_type(name.rpartition(".")[2])),))
+        sheet = replace(sheet, files=(replace(sheet.files[0], name=name, type=file_type(name)),))
     rendered = target.render(sheet, Audio(audio))
     report = report_of(checked(target, rendered, None), list(losses_found(rendered)))
     return _Converted(rendered, report, (*left_out, *rendered.losses))

@@ -84,6 +84,8 @@ def _text(draft: Draft, command: str, rest: str) -> None:
 
 
 def _of_sheet(draft: Draft, command: str, rest: str) -> None:
+    if draft.track is not None:
+        draft.find("OUT_OF_PLACE", f"{command} is about the whole sheet; it belongs before the first track", "warning")
     _put(draft, draft, command, _unquoted(draft, rest))
 
 

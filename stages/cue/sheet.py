@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from os.path import splitext
 
 FILE_TYPES = ("WAVE", "MP3", "AIFF", "BINARY", "MOTOROLA")
+_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}
 TRACK_TYPES = (
     *("AUDIO", "CDG", "MODE1/2048", "MODE1/2352", "MODE2/2048", "MODE2/2324", "MODE2/2336", "MODE2/2352"),
     *("CDI/2336", "CDI/2352"),
@@ -82,3 +84,8 @@ class Sheet:
         """All tracks, in the order of their files."""
         for file in self.files:
             yield from file.tracks
+
+
+def file_type(name: str) -> str:
+    """What CUE calls an audio file of this name: MP3, AIFF, and WAVE for all that is decoded to it (flac, ogg, m4a)."""
+    return _TYPES.get(splitext(name)[1].lower(), "WAVE")

@@ -14,11 +14,13 @@ from stages.cue.draft import Lines
 from stages.cue.findings import Finding, Report, Severity, report_of
 from stages.cue.parse import LARGEST, LONGEST_LINE, MOST_LINES, Parsed
 from stages.cue.profiles import Profile, fit
-from stages.cue.sheet import CATALOG, FILE_TYPES, FLAGS, ISRC, REMARK, TRACK_TYPES, File, Rem, Sheet, Track
+from stages.cue.sheet import CATALOG, FILE_TYPES, FLAGS, ISRC, REMARK, TRACK_TYPES, File, Rem, Sheet, Track, file_type
 from stages.cue.timecode import LATEST, format_time, to_seconds
 from stages.cue.write import writable, write
+from stages.formats import is_audio
 
 _FLAG = re.compile(r"[A-Z0-9]{1,20}")
+_AUDIO_TYPES = ("WAVE", "MP3", "AIFF")
 _MOST_TRACKS = 99
 _FRAMES_OF_99_MINUTES = 100 * 60 * 75
 _TEXTS = {"title": "title", "performer": "performer", "songwriter": "songwriter", "cdtextfile": "CD-Text file's name"}
@@ -89,6 +91,9 @@ class _Check:
         if file.name and file.type not in FILE_TYPES:
             message = f"{file.type[:20]!r} is not a type of file; there are {', '.join(FILE_TYPES)}"
             yield Finding("UNKNOWN_FILE_TYPE", message, track=number, line=line)
+        elif file.type in _AUDIO_TYPES and is_audio(file.name) and file.type != file_type(file.name):
+            message = f"The file is of the type {file.type}; for its extension that is {file_type(file.name)}"
+            yield Finding("FILE_TYPE_DIFFERS", message, "warning", number, line)
         if first is None:
             yield Finding("FILE_WITHOUT_TRACKS", "A file has no tracks", "warning", line=line)
         elif first.indices and first.indices[0].frames > 0:

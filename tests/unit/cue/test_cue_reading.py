@@ -177,6 +177,7 @@ FILE "b.wav" WAVE
         ("FILE two words.wav WAVE", "MISSING_QUOTE"),
         ('FILE "a.wav"', "FILE_TYPE_MISSING"),
         ("TRACK 02", "TRACK_TYPE_MISSING"),
+        ("CATALOG 1234567890123", "OUT_OF_PLACE"),
         ('TITLE "a" b', "AFTER_QUOTE"),
         ("TRACK ٢ AUDIO", "BAD_NUMBER"),
         ("INDEX 02 ٠١:٠٠:٠٠", "BAD_TIME"),

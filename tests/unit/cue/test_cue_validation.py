@@ -78,12 +78,21 @@ def test_a_broken_rule_is_an_error(broken: Sheet, code: str, track: int | None) 
         (sheet(ONE, replace(TWO, flags=("LOUD",))), "UNKNOWN_FLAG", 2),
         (sheet(ONE, replace(TWO, pregap=150)), "TWO_PREGAPS", 2),
         (replace(GOOD, files=(*GOOD.files, File("b.wav", "WAVE"))), "FILE_WITHOUT_TRACKS", None),
+        (sheet(ONE, TWO, name="mix.MP3"), "FILE_TYPE_DIFFERS", 1),
+        (sheet(ONE, TWO, kind="AIFF"), "FILE_TYPE_DIFFERS", 1),
     ],
 )
 def test_what_is_only_doubtful_is_a_warning(doubtful: Sheet, code: str, track: int | None) -> None:
     report = validate(doubtful)
     assert report.is_valid
     assert [(each.code, each.track) for each in report.warnings] == [(code, track)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.mp3", "MP3"), ("a.m4a", "WAVE"), ("a.bin", "BINARY"), ("a.bin", "WAVE"), ("a", "MP3")]
+)
+def test_a_type_that_fits_the_file_or_may_is_not_doubted(name: str, kind: str) -> None:
+    assert validate(sheet(ONE, TWO, name=name, kind=kind)).findings == ()
 
 
 def test_times_before_the_end_are_within_the_audio_and_several_files_are_not_measured() -> None:
