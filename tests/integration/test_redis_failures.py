@@ -17,6 +17,7 @@ from ops.servers.redis import PrivateRedis
 from pipeline.errors import ExitCode, StateUnavailable, Unreachable
 from pipeline.state.port import Claim, Status, Update
 from pipeline.state.store import RedisStore
+from tests.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.redis
 
@@ -256,41 +257,28 @@ async def test_write_whose_answer_was_lost_is_stored_once(own_redis: PrivateRedi
     swallow = asyncio.Event()
     swallowed = 0
 
-    async def pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
+    def swallows() -> bool:
         nonlocal swallowed
-        while data := await source.read(65536):
-            if answers and swallow.is_set():
-                swallow.clear()
-                swallowed += 1
-                break
-            target.write(data)
-            await target.drain()
-        target.close()
+        if not swallow.is_set():
+            return False
+        swallow.clear()
+        swallowed += 1
+        return True
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", own_redis.port)
-        forth = asyncio.create_task(pump(reader, upstream_writer, answers=False))
-        await pump(upstream_reader, writer, answers=True)
-        upstream_writer.close()
-        forth.cancel()
-        await asyncio.gather(forth, return_exceptions=True)
-
-    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = proxy.sockets[0].getsockname()[1]
-    async with connected(f"redis://127.0.0.1:{port}/0") as store:
-        first = await store.progress.record(begins(0.1))
-        swallow.set()
-        second = await store.progress.record(begins(0.2))
-        assert await store.progress.since("rec", 0) == [first, second]
-        swallow.set()
-        assert await store.ledger.begin("stage", "m", "o", 60) is Claim.FRESH
-        swallow.set()
-        assert await store.ledger.finish("stage", "m", "o")
-        swallow.set()
-        await store.documents.put("recording", "id", {"a": 1}, unique={"path": "/x"})
-        assert await store.documents.page("recording") == ([{"a": 1, "id": "id"}], 1)
-        swallow.set()
-        assert await store.progress.cancel("rec", "stop") is not None
-        assert swallowed == 5
-    proxy.close()
-    await proxy.wait_closed()
+    async with tcp_proxy("127.0.0.1", own_redis.port) as proxy:
+        proxy.swallows = swallows
+        async with connected(f"redis://127.0.0.1:{proxy.port}/0") as store:
+            first = await store.progress.record(begins(0.1))
+            swallow.set()
+            second = await store.progress.record(begins(0.2))
+            assert await store.progress.since("rec", 0) == [first, second]
+            swallow.set()
+            assert await store.ledger.begin("stage", "m", "o", 60) is Claim.FRESH
+            swallow.set()
+            assert await store.ledger.finish("stage", "m", "o")
+            swallow.set()
+            await store.documents.put("recording", "id", {"a": 1}, unique={"path": "/x"})
+            assert await store.documents.page("recording") == ([{"a": 1, "id": "id"}], 1)
+            swallow.set()
+            assert await store.progress.cancel("rec", "stop") is not None
+            assert swallowed == 5

@@ -9,7 +9,6 @@ import sys
 import textwrap
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,6 +39,7 @@ from pipeline.runtime.worker import Worker, WorkerOptions
 from pipeline.state.store import RedisStore
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
+from tests.tcp_proxy import tcp_proxy
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
 
@@ -252,48 +252,6 @@ async def shop(rabbitmq_url: str, rabbitmq_management_url: str, redis_url: str, 
     await shop.close()
 
 
-class Proxy:
-    """Passes bytes between a client and RabbitMQ, until it is cut."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._target = (parts.hostname, parts.port)
-        self._url = parts
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-
-    async def start(self) -> str:
-        """The URL at which it listens."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        return self._url._replace(netloc=f"guest:guest@127.0.0.1:{port}").geturl()
-
-    def cut(self) -> None:
-        """Reset all connections; new ones are served."""
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-
-    async def close(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.cut()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, far_writer}
-        with suppress(OSError):
-            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-
 async def test_a_message_goes_through_a_stage(shop: Shop) -> None:
     await shop.open("answer", track="recording_id")
     await shop.start()
@@ -433,19 +391,17 @@ async def _at_rest(shop: Shop) -> bool:
 
 async def test_nothing_is_lost_or_done_twice_when_the_connection_is_cut_again_and_again(shop: Shop) -> None:
     await shop.open("slowly", concurrency=8, prefetch=32)
-    proxy = Proxy(shop.amqp_url)
-    try:
-        await shop.start(await proxy.start())
+    parts = urlsplit(shop.amqp_url)
+    async with tcp_proxy(parts.hostname or "localhost", parts.port or 5672) as proxy:
+        await shop.start(parts._replace(netloc=f"guest:guest@127.0.0.1:{proxy.port}").geturl())
         for number in range(300):
             await shop.publish({"number": number}, id=f"id{number}")
         for count in (50, 150, 250):
             await eventually(partial(_answered, shop, count))
-            proxy.cut()
+            proxy.reset()
         await eventually(lambda: _answered(shop, 300))
         await eventually(lambda: _at_rest(shop))
         await shop.stop()
-    finally:
-        await proxy.close()
     ids, numbers = set(), set()
     for _ in range(await shop.depth("answers")):
         message = await shop.take("answers")

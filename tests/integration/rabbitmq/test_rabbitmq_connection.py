@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
@@ -19,6 +18,7 @@ from pipeline.broker.rabbitmq.link import Link
 from pipeline.errors import NotConfirmed, PipelineError, Unreachable
 from pipeline.messages.message import Message
 from pipeline.provision.management import ManagementClient, NotFound
+from tests.tcp_proxy import tcp_proxy
 
 if TYPE_CHECKING:
     from tests.integration.rabbitmq.conftest import Eventually
@@ -119,7 +119,7 @@ async def test_a_connection_that_breaks_or_falls_silent_is_noticed(
     rabbitmq_url: str, queue: str, break_off: str, eventually: Eventually
 ) -> None:
     parts = urlsplit(rabbitmq_url.split(",")[0])
-    async with proxy(parts.hostname or "localhost", parts.port or 5672) as between:
+    async with tcp_proxy(parts.hostname or "localhost", parts.port or 5672) as between:
         login = parts.netloc.rpartition("@")[0]
         broker = RabbitMQBroker(parts._replace(netloc=f"{login}@127.0.0.1:{between.port}").geturl(), heartbeat=1)
         await broker.connect()
@@ -142,7 +142,7 @@ async def test_a_connection_given_up_the_moment_it_stands_is_closed(rabbitmq_url
         return any("Connection.__reader" in repr(task.get_coro()) for task in asyncio.all_tasks())
 
     parts = urlsplit(rabbitmq_url.split(",")[0])
-    async with proxy(parts.hostname or "localhost", parts.port or 5672) as between:
+    async with tcp_proxy(parts.hostname or "localhost", parts.port or 5672) as between:
         login = parts.netloc.rpartition("@")[0]
         url = URL(parts._replace(netloc=f"{login}@127.0.0.1:{between.port}").geturl())
         opening = asyncio.ensure_future(Link(url, "given up", 30).open(DEADLINE_S))
@@ -153,13 +153,13 @@ async def test_a_connection_given_up_the_moment_it_stands_is_closed(rabbitmq_url
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
-        await eventually(lambda: between.writers[1].is_closing())
+        await eventually(lambda: between.open == 0)
         await eventually(lambda: not stands())
 
 
 async def test_a_connection_that_ended_before_it_is_watched_is_told(rabbitmq_url: str, eventually: Eventually) -> None:
     parts = urlsplit(rabbitmq_url.split(",")[0])
-    async with proxy(parts.hostname or "localhost", parts.port or 5672) as between:
+    async with tcp_proxy(parts.hostname or "localhost", parts.port or 5672) as between:
         login = parts.netloc.rpartition("@")[0]
         link = Link(URL(parts._replace(netloc=f"{login}@127.0.0.1:{between.port}").geturl()), "unwatched", 30)
         await link.open(DEADLINE_S)
@@ -269,48 +269,3 @@ def assert_no_secret(error: BaseException, caplog: pytest.LogCaptureFixture, sec
         assert secret not in f"{chain} {chain!r} {chain.args}"
         chain = chain.__cause__ or chain.__context__
     assert secret not in caplog.text
-
-
-class Proxy:
-    """Passes bytes on until told not to."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.silent = False
-        self.writers: list[asyncio.StreamWriter] = []
-
-    def reset(self) -> None:
-        for writer in self.writers:
-            writer.transport.abort()
-
-
-@asynccontextmanager
-async def proxy(host: str, port: int) -> AsyncIterator[Proxy]:
-    between = Proxy(0)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                if not between.silent:
-                    writer.write(data)
-        if not between.silent:
-            writer.close()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        onward_reader, onward_writer = await asyncio.open_connection(host, port)
-        between.writers += [writer, onward_writer]
-        tasks.add(asyncio.ensure_future(pump(reader, onward_writer)))
-        tasks.add(asyncio.ensure_future(pump(onward_reader, writer)))
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    between.port = server.sockets[0].getsockname()[1]
-    try:
-        yield between
-    finally:
-        between.reset()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        server.close()
-        await server.wait_closed()
