@@ -31,10 +31,14 @@ def make_engines(settings: Settings, topology: Topology, definitions: Definition
         broker = EmbeddedBroker()
         broker.declare(definitions)
         return Engines(broker, EmbeddedStore(settings.pipeline_data_dir, prefix=topology.name), embedded=True)
-    assert settings.rabbitmq_url is not None
     assert settings.redis_url is not None
-    urls = [url.strip() for url in settings.rabbitmq_url.split(",") if url.strip()]
-    return Engines(RabbitMQBroker(urls), RedisStore(settings.redis_url, prefix=topology.name), embedded=False)
+    return Engines(rabbitmq(settings), RedisStore(settings.redis_url, prefix=topology.name), embedded=False)
+
+
+def rabbitmq(settings: Settings) -> RabbitMQBroker:
+    """The broker at RABBITMQ_URL, which is set."""
+    assert settings.rabbitmq_url is not None
+    return RabbitMQBroker([url.strip() for url in settings.rabbitmq_url.split(",") if url.strip()])
 
 
 def require_servers(settings: Settings, command: str) -> None:

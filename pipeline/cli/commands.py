@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli import dead_letters, descriptions, messages, routing, services, topology
+from pipeline.cli import dead_letters, descriptions, drift, messages, routing, services, topology
 
 app = typer.Typer(
     name="pipeline",
@@ -32,6 +32,7 @@ def options(
 
 
 topology.register(app)
+drift.register(app)
 routing.register(app)
 services.register(app)
 messages.register(app)

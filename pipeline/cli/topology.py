@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from pipeline.app.engines import rabbitmq
 from pipeline.app.loading import Loaded, inspect_topology, load
 from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
 from pipeline.cli.running import RunningPipeline
@@ -18,9 +22,12 @@ from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import Observed, observe
 from pipeline.provision.ownership import Ownership, read_ownership
 from pipeline.provision.plan import plan
+from pipeline.provision.planfile import read_plan, require_current, write_plan
+from pipeline.provision.prune import Pruner
 from pipeline.provision.render import applied_to_json, render, render_applied
 from pipeline.topology.diagnostics import count
 from pipeline.topology.diagnostics import render as render_diagnostics
+from pipeline.topology.expand import publications
 
 _COLOURS = {"+": "green", "~": "yellow", "±": "magenta", "-": "red", "!": "bold yellow"}
 
@@ -54,13 +61,27 @@ def lint_command(
     return ExitCode.ERROR if errors else ExitCode.DONE
 
 
-def plan_command(context: typer.Context, output: OutputOption = Output.TEXT) -> int:
-    """Show what would change on the broker.
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="Delete what this topology made and does not declare any more.")
+]
+
+
+def plan_command(
+    context: typer.Context,
+    output: OutputOption = Output.TEXT,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Keep the plan, for `pipeline apply FILE`.")
+    ] = None,
+    prune: PruneOption = False,
+) -> int:
+    """Show what would change on the broker, and what each change risks.
 
     Without RABBITMQ_URL, compares with the pipeline that runs on API_HOST and API_PORT.
     Exits 0 if the broker matches, 2 if changes are pending.
     """
-    changes = asyncio.run(_plan(load(context.obj)))
+    changes = asyncio.run(_plan(load(context.obj), prune))
+    if out is not None:
+        write_plan(out, changes)
     if output is Output.JSON:
         print_json(plan_to_json(changes))
     else:
@@ -70,40 +91,70 @@ def plan_command(context: typer.Context, output: OutputOption = Output.TEXT) -> 
 
 def apply_command(
     context: typer.Context,
+    saved: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[PLAN]", help="A plan kept with `plan --out`: refused if the broker or the file has changed since."
+        ),
+    ] = None,
     output: OutputOption = Output.TEXT,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    prune: PruneOption = False,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", metavar="NAME", help="With --prune: delete this one even if it is in use."),
+    ] = None,
 ) -> int:
-    """Make the broker match the file. Nothing is deleted; what can't be changed in place is left as it is.
+    """Make the broker match the file.
 
+    Nothing is deleted without --prune, and then only what is empty and unused.
     Exits 3 if something was left or failed. Running it again completes it.
     """
+    if saved is not None and prune:
+        raise typer.BadParameter("a kept plan says itself whether to prune", param_hint="--prune")
+    if force and saved is None and not prune:
+        raise typer.BadParameter("it names what --prune may delete", param_hint="--force")
     loaded = load(context.obj)
+    require_broker(loaded)
+    return asyncio.run(_apply(loaded, saved, output, yes, prune, force or []))
+
+
+def require_broker(loaded: Loaded) -> None:
+    """Raises PipelineError on the embedded engines."""
     if loaded.settings.embedded:
         raise PipelineError(
-            "There is no broker to apply to: RABBITMQ_URL and REDIS_URL are not set",
+            "There is no broker to look at or apply to: RABBITMQ_URL and REDIS_URL are not set",
             fix="The embedded broker takes the file when `pipeline up` starts; restart that",
         )
-    return asyncio.run(_apply(loaded, output, yes))
 
 
-async def _plan(loaded: Loaded) -> Plan:
+async def _plan(loaded: Loaded, prune: bool) -> Plan:
     if loaded.settings.embedded:
         async with RunningPipeline(loaded.settings) as running:
             held = await running.definitions()
-        return plan(loaded.definitions, Observed(held), Ownership(loaded.topology.name))
-    async with _client(loaded) as client:
-        return await _plan_with(client, loaded)
+        nobody = Ownership(loaded.topology.name)
+        return plan(loaded.definitions, Observed(held), nobody, published=publications(loaded.topology))
+    async with management_client(loaded) as client:
+        return (await plan_with(client, loaded, prune=prune))[0]
 
 
-async def _plan_with(client: ManagementClient, loaded: Loaded) -> Plan:
+async def plan_with(client: ManagementClient, loaded: Loaded, *, prune: bool = False) -> tuple[Plan, Ownership]:
+    """The plan for the broker as it is now, and what the topology owns there."""
     observed, owned = await asyncio.gather(observe(client), read_ownership(client, loaded.topology.name))
-    return plan(loaded.definitions, observed, owned)
+    published = publications(loaded.topology)
+    return plan(loaded.definitions, observed, owned, published=published, prune=prune), owned
 
 
-async def _apply(loaded: Loaded, output: Output, yes: bool) -> int:
-    async with _client(loaded) as client:
-        changes = await _plan_with(client, loaded)
-        pending = changes.count(Action.CREATE) + changes.count(Action.UPDATE)
+async def _apply(
+    loaded: Loaded, saved: Path | None, output: Output, yes: bool, prune: bool, forced: Sequence[str]
+) -> int:
+    async with management_client(loaded) as client:
+        kept = None if saved is None else read_plan(saved)
+        changes, _ = await plan_with(client, loaded, prune=prune if kept is None else kept.prune)
+        if kept is not None:
+            require_current(kept, changes, str(saved))
+        deletes = changes.count(Action.DELETE) if changes.prune else 0
+        pending = changes.count(Action.CREATE) + changes.count(Action.UPDATE) + deletes
         if output is Output.TEXT:
             print_plan(changes)
         if pending and not yes and output is Output.TEXT and stdout.is_terminal:
@@ -116,7 +167,8 @@ async def _apply(loaded: Loaded, output: Output, yes: bool) -> int:
                 if outcome.status is not Status.LEFT:
                     progress.advance(task)
 
-            applied = await apply(changes, client, advance)
+            async with _pruner(loaded, client, forced, needed=bool(deletes)) as pruner:
+                applied = await apply(changes, client, advance, pruner=pruner)
     if output is Output.JSON:
         print_json(applied_to_json(applied))
     else:
@@ -124,7 +176,24 @@ async def _apply(loaded: Loaded, output: Output, yes: bool) -> int:
     return applied.exit_code
 
 
-def _client(loaded: Loaded) -> ManagementClient:
+@asynccontextmanager
+async def _pruner(
+    loaded: Loaded, client: ManagementClient, forced: Sequence[str], *, needed: bool
+) -> AsyncIterator[Pruner | None]:
+    """Deletes only after a look over AMQP, so a connection is made for it; none is where nothing is to be deleted."""
+    if not needed:
+        yield None
+        return
+    broker = rabbitmq(loaded.settings)
+    await broker.connect()
+    try:
+        yield Pruner(client, broker.depth, forced)
+    finally:
+        await broker.close()
+
+
+def management_client(loaded: Loaded) -> ManagementClient:
+    """The management API of the broker that the settings name."""
     return ManagementClient(loaded.settings.management_url, loaded.settings.vhost)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 from pipeline.errors import ExitCode, PipelineError, Unreachable
 from pipeline.provision.changes import Action, Change, Kind, Plan
@@ -13,7 +14,11 @@ from pipeline.provision.compare import Object, policy_targets
 from pipeline.provision.definitions_json import definition_to_json
 from pipeline.provision.management import Denied, ManagementClient, Refused
 from pipeline.provision.ownership import Ownership, read_ownership, write_ownership
+from pipeline.provision.prune import ORDER as PRUNING_ORDER
+from pipeline.provision.prune import Pruner
 from pipeline.topology.definitions import BindingDefinition, PolicyDefinition
+
+_T = TypeVar("_T")
 
 # Policies first: each one makes RabbitMQ match every queue there is against every policy, which for a thousand
 # queues takes seconds a policy; before there are queues it takes nothing.
@@ -32,6 +37,10 @@ _NOT_RECORDED = (
     "What was made is not recorded as owned, so --prune will not offer to delete it: "
     'the record wants the tag "policymaker" (`rabbitmqctl set_user_tags`)'
 )
+_WHY_LEFT = {
+    Action.REPLACE: "can't be changed on a broker, only made anew",
+    Action.DELETE: "nothing is deleted without --prune",
+}
 _COLLECTIONS = {Kind.EXCHANGE: "exchanges", Kind.QUEUE: "queues", Kind.POLICY: "policies"}
 
 
@@ -42,7 +51,8 @@ class Status(StrEnum):
         DONE: the broker has it, made by this run or by somebody at the same time.
         FAILED: the broker refused it.
         SKIPPED: not tried, because what it depends on failed or the broker stopped answering.
-        LEFT: not for `apply`: a replacement, or a delete.
+        LEFT: not for `apply`, such as a delete without `prune`; or not safe to do, such as the delete of a queue
+            in which messages wait.
     """
 
     DONE = "done"
@@ -66,6 +76,7 @@ class Applied:
 
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
+    pruned: bool = False
 
     def count(self, status: Status) -> int:
         return sum(outcome.status is status for outcome in self.outcomes)
@@ -74,47 +85,62 @@ class Applied:
     def exit_code(self) -> int:
         """DONE if the broker now holds what the file declares, PARTLY_DONE if some of it, ERROR if nothing worked."""
         missed = self.count(Status.FAILED) + self.count(Status.SKIPPED)
-        left = any(each.status is Status.LEFT and each.change.action is Action.REPLACE for each in self.outcomes)
+        wanted = {Action.REPLACE, Action.DELETE} if self.pruned else {Action.REPLACE}
+        left = any(each.status is Status.LEFT and each.change.action in wanted for each in self.outcomes)
         if not missed:
             return ExitCode.PARTLY_DONE if left else ExitCode.DONE
         return ExitCode.PARTLY_DONE if self.count(Status.DONE) else ExitCode.ERROR
 
 
-async def apply(plan: Plan, client: ManagementClient, progress: Callable[[Outcome], None] | None = None) -> Applied:
-    """Make what the plan creates, update what it updates; leave what it would replace or delete.
+async def apply(
+    plan: Plan,
+    client: ManagementClient,
+    progress: Callable[[Outcome], None] | None = None,
+    *,
+    pruner: Pruner | None = None,
+) -> Applied:
+    """Make what the plan creates, update what it updates, delete what it prunes; leave what it would replace.
 
     Policies, then exchanges, then queues, then bindings, those of a kind side by side: nothing flows into a queue
     whose TTL and dead letters are not in force yet, and a binding whose queue or policy failed is not made. Every
-    step is idempotent: after a failure or a kill, planning and applying again completes what is missing.
+    step is idempotent: after a failure or a kill, planning and applying again completes what is missing. Nothing
+    is deleted unless all of that went well, and then only what is empty and unused (see `prune`).
 
     What was made is recorded on the broker as owned, before it is made, so that a kill leaves nothing unrecorded.
     A user who may not write the record gets a note instead.
 
     Args:
         progress: called with each outcome as it comes.
+        pruner: deletes what a plan that prunes deletes; without one it is left.
     Raises: Unreachable if the broker stops answering before anything is done; PipelineError if the record of
         ownership can't be read.
     """
     attempts = [change for change in plan.changes if change.action in (Action.CREATE, Action.UPDATE)]
     before = await read_ownership(client, plan.topology)
     claims = {(change.kind, change.identity) for change in attempts}
-    notes = await _record(client, before, before.without(plan.vanished).having(claims))
+    claimed = before.without(plan.vanished).having(change.definition for change in attempts)
+    notes = await _record(client, before, claimed)
     run = _Run(client, plan, progress)
     for kind in _ORDER:
         await asyncio.gather(*(run.carry_out(change) for change in attempts if change.kind is kind))
-    run.leave(change for change in plan.changes if change.action in (Action.REPLACE, Action.DELETE))
+    run.leave(change for change in plan.changes if change.action is Action.REPLACE)
+    deletes = [change for change in plan.changes if change.action is Action.DELETE]
+    if plan.prune and pruner is not None:
+        await run.prune(deletes, pruner)
+    else:
+        run.leave(deletes)
     if run.lost is not None and not run.done:
         raise run.lost
-    if run.lost is None and not notes and (unmade := claims - run.made):
-        claimed = before.without(plan.vanished).having(claims)
-        still_ours = before.objects - plan.vanished
-        notes = await _record(client, claimed, claimed.without(unmade - still_ours))
-    return Applied(tuple(run.outcomes), notes)
+    if run.lost is None and not notes:
+        unmade = claims - run.made
+        kept = claimed.without(unmade - (before.objects - plan.vanished)).without(run.gone)
+        notes = await _record(client, claimed, kept.applied_before(before, unmade))
+    return Applied(tuple(run.outcomes), notes, plan.prune)
 
 
 async def _record(client: ManagementClient, before: Ownership, after: Ownership) -> tuple[str, ...]:
     """Write the record if it changed. Returns: notes, empty if all went well."""
-    if after.objects == before.objects:
+    if (after.objects, after.digests) == (before.objects, before.digests):
         return ()
     if not before.known:
         return (_NOT_RECORDED,)
@@ -131,6 +157,7 @@ class _Run:
     def __init__(self, client: ManagementClient, plan: Plan, progress: Callable[[Outcome], None] | None) -> None:
         self.outcomes: list[Outcome] = []
         self.made: set[tuple[Kind, str]] = set()
+        self.gone: set[tuple[Kind, str]] = set()
         self.lost: Unreachable | None = None
         self.done = 0
         self._client = client
@@ -149,23 +176,39 @@ class _Run:
         if obstacle:
             self._record(change, Status.SKIPPED, obstacle)
             return
+        made = await self._tried(change, self._send(change))
+        if made is not None:
+            if made:
+                self.made.add((change.kind, change.identity))
+            self._record(change, Status.DONE)
+
+    async def prune(self, deletes: Sequence[Change], pruner: Pruner) -> None:
+        """Delete one after the other: what stands on other objects first."""
+        failed = any(outcome.status in (Status.FAILED, Status.SKIPPED) for outcome in self.outcomes)
+        for change in sorted(deletes, key=lambda each: PRUNING_ORDER.index(each.kind)):
+            if failed or self.lost is not None:
+                self._record(change, Status.SKIPPED, "nothing is deleted before all the rest is done")
+                continue
+            reason = await self._tried(change, pruner.delete(change))
+            if reason is not None:
+                if not reason:
+                    self.gone.add((change.kind, change.identity))
+                self._record(change, Status.LEFT if reason else Status.DONE, reason)
+
+    def leave(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self._record(change, Status.LEFT, _WHY_LEFT[change.action])
+
+    async def _tried(self, change: Change, doing: Awaitable[_T]) -> _T | None:
+        """What it returns; None if it failed, which is then recorded."""
         try:
-            made = await self._send(change)
+            return await doing
         except Unreachable as error:
             self.lost = error
             self._record(change, Status.SKIPPED, error.what)
         except PipelineError as error:
             self._record(change, Status.FAILED, _reason(error))
-        else:
-            if made:
-                self.made.add((change.kind, change.identity))
-            self._record(change, Status.DONE)
-
-    def leave(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            replacement = change.action is Action.REPLACE
-            reason = "can't be changed on a broker, only made anew" if replacement else "nothing is deleted here"
-            self._record(change, Status.LEFT, reason)
+        return None
 
     def _obstacle(self, change: Change) -> str:
         if self.lost is not None:

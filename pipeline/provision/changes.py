@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,21 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class LostRoute:
+    """A message that reaches a queue now, and would not any more.
+
+    Attributes:
+        routing_key: the message's, or the pattern of a binding, of which some keys are lost.
+        stranded: whether it would reach no queue at all.
+    """
+
+    exchange: str
+    routing_key: str
+    queue: str
+    stranded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One difference.
 
@@ -64,6 +79,7 @@ class Change:
         name: as users know it; a binding's is `source → destination routing-key`.
         definition: what is to be there; for a delete, what is.
         messages, consumers: of the queues concerned; None where there are none, or the broker does not say.
+        unrouted: what would not arrive any more because of it.
     """
 
     action: Action
@@ -74,6 +90,7 @@ class Change:
     risk: Risk = Risk.SAFE
     messages: int | None = None
     consumers: int | None = None
+    unrouted: tuple[LostRoute, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -84,12 +101,12 @@ class Change:
 class Plan:
     """All differences, sorted by action, kind and name.
 
-    Deletes are counted apart and are not `pending`: nothing here deletes yet, so that an object which is not
-    declared any more would otherwise keep every later plan from being empty. A replacement is pending although
-    `apply` does not touch it, since the broker does not do what the file says until somebody acts.
+    Deletes are `pending` only in a plan that prunes: an object which is not declared any more, and kept, would
+    otherwise keep every later plan from being empty.
 
     Attributes:
         topology, vhost: whose objects these are, and where.
+        prune: whether what is not declared any more is to be deleted.
         notes: what is no change but matters, such as an operator's policy that wins over ours.
         vanished: identities recorded as owned that the broker does not hold any more.
     """
@@ -99,14 +116,15 @@ class Plan:
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
     vanished: frozenset[tuple[Kind, str]] = frozenset()
+    prune: bool = False
 
     def count(self, action: Action) -> int:
         return sum(change.action is action for change in self.changes)
 
     @property
     def pending(self) -> bool:
-        """Whether the broker differs from the file in what the file declares."""
-        return any(change.action is not Action.DELETE for change in self.changes)
+        """Whether the broker differs from the file, in what the file declares or in what is to be pruned."""
+        return any(change.action is not Action.DELETE or self.prune for change in self.changes)
 
     @property
     def exit_code(self) -> int:
@@ -147,6 +165,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     return {
         "topology": plan.topology,
         "vhost": plan.vhost,
+        "prune": plan.prune,
         "pending": plan.pending,
         "summary": {action.value: plan.count(action) for action in Action},
         "changes": [
@@ -161,6 +180,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
                     {"attribute": detail.attribute, "before": detail.before, "after": detail.after}
                     for detail in change.details
                 ],
+                "unrouted": [asdict(route) for route in change.unrouted],
                 "definition": definition_to_json(change.definition),
             }
             for change in plan.changes
@@ -179,6 +199,7 @@ def plan_from_json(document: Mapping[str, Any], *, where: str = "") -> Plan:
             changes=tuple(_change_from_json(row, where) for row in document["changes"]),
             notes=tuple(document["notes"]),
             vanished=frozenset((Kind(kind), identity) for kind, identity in document["vanished"]),
+            prune=document["prune"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PipelineError("Not a plan", where=where, fix="Write one with `pipeline plan --output json`") from error
@@ -205,4 +226,5 @@ def _change_from_json(row: Mapping[str, Any], where: str) -> Change:
         risk=Risk(row["risk"]),
         messages=row["messages"],
         consumers=row["consumers"],
+        unrouted=tuple(LostRoute(**route) for route in row["unrouted"]),
     )

@@ -112,9 +112,9 @@ class ManagementClient:
         """Raises Refused and as `get`."""
         await self._request("POST", path, body=body)
 
-    async def delete(self, *path: str) -> None:
+    async def delete(self, *path: str, **query: str) -> None:
         """Raises NotFound if there was nothing, and as `put`."""
-        await self._request("DELETE", path)
+        await self._request("DELETE", path, query=query)
 
     async def _request(
         self, method: str, path: tuple[str, ...], *, query: Mapping[str, str] | None = None, body: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pipeline.provision.changes import Action, Change, Kind, Plan, Risk, identity_of, kind_of, name_of
@@ -14,6 +15,7 @@ from pipeline.provision.compare import (
     policy_targets,
     queue_details,
 )
+from pipeline.provision.consequences import Publication, left_after, lost_routes
 from pipeline.provision.definitions_json import Definition
 from pipeline.provision.notes import notes_on
 from pipeline.provision.observe import Observed
@@ -24,13 +26,23 @@ _ACTIONS = list(Action)
 _KINDS = list(Kind)
 
 
-def plan(desired: Definitions, observed: Observed, owned: Ownership) -> Plan:
+def plan(
+    desired: Definitions,
+    observed: Observed,
+    owned: Ownership,
+    *,
+    published: Iterable[Publication] = (),
+    prune: bool = False,
+) -> Plan:
     """What would make the broker match, and what is not declared any more.
 
     - What is missing is created; a policy that differs is updated.
     - An exchange or a queue that exists with other attributes is shown as `replace`: a broker can't change them.
     - What the broker holds and the file does not declare is shown as `delete` if it is owned; otherwise it is
       somebody else's and not shown. Nor are bindings that go with a deleted queue or exchange.
+
+    Each change says which routes it would lose, among the messages `published` (exchange and routing key) and the
+    keys that bindings take; what is deleted is taken for gone, whether the plan is to `prune` or not.
 
     Laws: without owned objects, `plan(x, Observed(x), owned)` has no changes; after everything that `apply` does
     with a plan, the next one holds only its replacements and deletes.
@@ -42,6 +54,9 @@ def plan(desired: Definitions, observed: Observed, owned: Ownership) -> Plan:
         *_binding_changes(desired, observed),
         *_deletes(desired, observed, owned),
     ]
+    going = {(change.kind, change.identity) for change in changes if change.action is Action.DELETE}
+    lost = lost_routes(observed.definitions, left_after(desired, observed.definitions, going), published)
+    changes = [replace(change, unrouted=lost.get((change.kind, change.identity), ())) for change in changes]
     there = {(kind_of(definition), identity_of(definition)) for definition in _all(observed.definitions)}
     return Plan(
         topology=owned.topology,
@@ -49,6 +64,7 @@ def plan(desired: Definitions, observed: Observed, owned: Ownership) -> Plan:
         changes=tuple(sorted(changes, key=_order)),
         notes=notes_on(desired, observed, owned),
         vanished=owned.objects - there,
+        prune=prune,
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pipeline.provision.apply import Applied, Status
-from pipeline.provision.changes import Action, Change, Detail, Plan, Risk
+from pipeline.provision.changes import Action, Change, Detail, LostRoute, Plan, Risk
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 _KIND_WIDTH = 9
 _GAP = "   "
 # Longer cells push what is right of them instead of every line.
 _NAME_WIDTH, _DETAILS_WIDTH = 48, 56
+_ROUTES_SHOWN = 8
 _UNITS = {
     "message-ttl": "ms",
     "x-message-ttl": "ms",
@@ -24,17 +26,20 @@ _UNITS = {
 
 
 def render(plan: Plan) -> str:
-    """One line for each change, in aligned columns, then the notes, then the summary. No trailing newline."""
-    cells = [(printable(change.name), _details(change), _right(change)) for change in plan.changes]
+    """One line for each change, in aligned columns, and under it the routes it loses; then notes and summary.
+
+    No trailing newline.
+    """
+    cells = [(printable(change.name), _details(change), _right(change, plan.prune)) for change in plan.changes]
     name_width = max((len(name) for name, details, right in cells if details or right), default=0)
     details_width = max((len(details) for _, details, right in cells if right), default=0)
-    lines = [
-        (
+    lines = []
+    for change, (name, details, right) in zip(plan.changes, cells, strict=True):
+        line = (
             f"{SYMBOLS[change.action]} {change.kind.value:<{_KIND_WIDTH}} "
             f"{name:<{min(name_width, _NAME_WIDTH)}}{_GAP}{details:<{min(details_width, _DETAILS_WIDTH)}}{_GAP}{right}"
-        ).rstrip()
-        for change, (name, details, right) in zip(plan.changes, cells, strict=True)
-    ]
+        )
+        lines += [line.rstrip(), *_unrouted(change.unrouted)]
     return "\n".join([*lines, *(f"! {printable(note)}" for note in plan.notes), summary(plan)])
 
 
@@ -44,12 +49,13 @@ def summary(plan: Plan) -> str:
         return "Plan: nothing to do, the broker matches."
     shown = {"create": Action.CREATE, "update": Action.UPDATE, "migrate": Action.REPLACE}
     counts = [f"{plan.count(action)} {word}" for word, action in shown.items()]
-    lines = [f"Plan: {', '.join(counts)}, 0 delete."]
+    deletes = plan.count(Action.DELETE)
+    lines = [f"Plan: {', '.join(counts)}, {deletes if plan.prune else 0} delete."]
     if count := plan.count(Action.REPLACE):
         as_it_is = "it as it is" if count == 1 else "them as they are"
         lines.append(f"{count} can't be changed on a broker, only made anew: apply leaves {as_it_is}.")
-    if count := plan.count(Action.DELETE):
-        lines.append(f"{count} not declared any more: kept, since nothing is deleted without --prune.")
+    if deletes and not plan.prune:
+        lines.append(f"{deletes} not declared any more: kept, since nothing is deleted without --prune.")
     return "\n".join(lines)
 
 
@@ -59,6 +65,7 @@ def render_applied(applied: Applied) -> str:
         f"! {each.change.kind.value} {printable(each.change.name)}: {printable(each.reason)}"
         for each in applied.outcomes
         if each.status in (Status.FAILED, Status.SKIPPED)
+        or (applied.pruned and each.status is Status.LEFT and each.change.action is Action.DELETE)
     ]
     counts = ", ".join(f"{applied.count(status)} {status.value}" for status in Status)
     return "\n".join([*missed, *(f"! {printable(note)}" for note in applied.notes), f"Applied: {counts}."])
@@ -95,25 +102,40 @@ def _details(change: Change) -> str:
 
 
 def _detail(action: Action, detail: Detail) -> str:
-    unit = f" {_UNITS[detail.attribute]}" if detail.attribute in _UNITS else ""
-    name = printable(detail.attribute)
+    unit, name = unit_of(detail.attribute), printable(detail.attribute)
     if action is Action.CREATE:
-        return f"{name} {_value(detail.after)}{unit}"
-    end = unit if detail.after is not None else ""
-    start = unit if not end else ""
-    return f"{name} {_value(detail.before)}{start} → {_value(detail.after)}{end}"
+        return f"{name} {render_value(detail.after, unit)}"
+    before = render_value(detail.before, "" if detail.after is not None else unit)
+    return f"{name} {before} → {render_value(detail.after, unit)}"
 
 
-def _value(value: Any) -> str:
+def unit_of(attribute: str) -> str:
+    """In which a number is given; empty where it has none."""
+    return _UNITS.get(attribute, "")
+
+
+def render_value(value: Any, unit: str = "") -> str:
+    """An attribute's value as a person reads it."""
     if value is None:
         return "(not set)"
     if isinstance(value, str) and value and printable(value) == value:
-        return value
-    return json.dumps(value, ensure_ascii=not isinstance(value, str) or not value.isprintable())
+        text = value
+    else:
+        text = json.dumps(value, ensure_ascii=not isinstance(value, str) or not value.isprintable())
+    return f"{text} {unit}".rstrip()
 
 
-def _right(change: Change) -> str:
-    if change.action is Action.DELETE:
+def _unrouted(routes: Sequence[LostRoute]) -> Iterator[str]:
+    for route in routes[:_ROUTES_SHOWN]:
+        end = ", and reaches nothing else" if route.stranded else ""
+        published = f"{route.exchange} {route.routing_key}".strip()
+        yield f"    no longer routed: {printable(published)} → {printable(route.queue)}{end}"
+    if (rest := len(routes) - _ROUTES_SHOWN) > 0:
+        yield f"    no longer routed: {rest} more"
+
+
+def _right(change: Change, prune: bool) -> str:
+    if change.action is Action.DELETE and not prune:
         return _joined("needs --prune", change)
     return "" if change.risk is Risk.SAFE else _joined(change.risk.value, change)
 

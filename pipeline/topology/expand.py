@@ -36,6 +36,14 @@ def definitions_of(topology: Topology) -> Definitions:
     )
 
 
+def publications(topology: Topology) -> tuple[tuple[str, str], ...]:
+    """Exchange and routing key, as the broker knows them, of every message that the topology declares."""
+    return tuple(
+        (topology.exchange_name(message.exchange), message.routing_key if message.routing_key is not None else name)
+        for name, message in topology.messages.items()
+    )
+
+
 def retry_delays(topology: Topology) -> list[timedelta]:
     """The distinct delays that the stages' retry policies use, shortest first."""
     names = {stage.retry or topology.defaults.stage.retry for stage in topology.stages.values()}

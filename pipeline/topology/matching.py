@@ -33,6 +33,9 @@ class Matcher(Protocol):
         ...
 
 
+ROUTED_TYPES = frozenset({"direct", "topic", "fanout", "headers", "x-consistent-hash"})
+
+
 def matcher_for(exchange: ExchangeDefinition, bindings: Iterable[BindingDefinition]) -> Matcher:
     """Compile an exchange's bindings. Raises ValueError for an exchange type that is not known."""
     match exchange.type:

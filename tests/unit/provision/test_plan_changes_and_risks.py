@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import PipelineError
-from pipeline.provision.changes import Action, Change, Detail, Kind, Plan, Risk, identity_of, plan_from_json
+from pipeline.provision.changes import Action, Change, Detail, Kind, Plan, Risk, plan_from_json
 from pipeline.provision.definitions_json import definitions_from_json
 from pipeline.provision.observe import Observed, QueueFacts
 from pipeline.provision.ownership import Ownership
@@ -135,7 +135,7 @@ def test_a_policy_for_a_queue_that_is_not_there_yet_is_safe() -> None:
 
 def test_what_is_not_declared_any_more_is_shown_only_where_it_is_owned() -> None:
     observed = Observed(Definitions(exchanges=(_EVENTS, ExchangeDefinition("foreign", "fanout"))))
-    owned = _NOBODY.having([(Kind.EXCHANGE, "events")])
+    owned = _NOBODY.having([_EVENTS])
     result = plan(Definitions(), observed, owned)
     assert [(change.action, change.name) for change in result.changes] == [(Action.DELETE, "events")]
     assert not result.pending
@@ -144,9 +144,7 @@ def test_what_is_not_declared_any_more_is_shown_only_where_it_is_owned() -> None
 
 def test_a_deleted_queue_takes_its_bindings_along_unlisted() -> None:
     there = Definitions(exchanges=(_EVENTS,), queues=(_WORK,), bindings=(_BINDING,))
-    everything = _NOBODY.having(
-        [(Kind.QUEUE, "work"), (Kind.EXCHANGE, "events"), (Kind.BINDING, identity_of(_BINDING))]
-    )
+    everything = _NOBODY.having([_WORK, _EVENTS, _BINDING])
     kept = plan(Definitions(exchanges=(_EVENTS,)), Observed(there), everything)
     assert [(change.kind, change.name) for change in kept.changes] == [(Kind.QUEUE, "work")]
     unbound = plan(Definitions(exchanges=(_EVENTS,), queues=(_WORK,)), Observed(there), everything)
@@ -165,7 +163,7 @@ def test_a_deleted_queue_takes_its_bindings_along_unlisted() -> None:
 )
 def test_deleting_a_queue_is_safe_only_when_known_to_be_empty_and_unconsumed(facts: QueueFacts, risk: Risk) -> None:
     observed = Observed(Definitions(queues=(_WORK,)), {"work": facts})
-    assert _one(Definitions(), observed, _NOBODY.having([(Kind.QUEUE, "work")])).risk is risk
+    assert _one(Definitions(), observed, _NOBODY.having([_WORK])).risk is risk
 
 
 def test_a_replacement_keeps_the_plan_pending() -> None:
@@ -176,7 +174,7 @@ def test_a_replacement_keeps_the_plan_pending() -> None:
 
 
 def test_owned_objects_that_somebody_deleted_are_reported_as_vanished() -> None:
-    owned = _NOBODY.having([(Kind.QUEUE, "work"), (Kind.QUEUE, "gone")])
+    owned = _NOBODY.having([_WORK, QueueDefinition("gone")])
     result = plan(Definitions(queues=(_WORK,)), Observed(Definitions(queues=(_WORK,))), owned)
     assert result.vanished == {(Kind.QUEUE, "gone")}
     assert not result.changes
