@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-analysis bench-tracklist instruments lock clean
+.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-topology bench-analysis bench-tracklist instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -41,7 +41,10 @@ asyncapi-schema: servers
 test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
 	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
 
-bench: bench-analysis bench-tracklist ## Run all benchmarks
+bench: bench-topology bench-analysis bench-tracklist ## Run all benchmarks
+
+bench-topology: $(VENV)/.base servers ## Measure lint, plan and apply of large topologies, beside RabbitMQ's own import
+	@$(RUN) -m ops.bench.topology
 
 bench-analysis: $(VENV)/.bench instruments ## Measure speed and accuracy of the analysis, beside librosa
 	@$(RUN) -m ops.bench.analysis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import typer.rich_utils
+import typer
 from pydantic import ValidationError
 
 from pipeline.cli.commands import app
@@ -40,7 +40,9 @@ def _run() -> int:
         # Typer's own exceptions, which it keeps private, are told by what they can do.
         if not hasattr(error, "show") or not hasattr(error, "exit_code"):
             raise
-        typer.rich_utils.rich_format_error(error)  # type: ignore[arg-type]
+        from typer.rich_utils import rich_format_error  # Markdown, syntax highlighting: for this case only.
+
+        rich_format_error(error)  # type: ignore[arg-type]
         return ExitCode.WRONG_USAGE if error.exit_code == _TYPER_WRONG_USAGE else ExitCode.ERROR
     return result if isinstance(result, int) else ExitCode.DONE
 

@@ -1,16 +1,71 @@
-"""The command tree. One module a group; this one puts them together."""
+"""The command tree. One module a group; this one names them, and each is imported when its command is used."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from pipeline.cli import dead_letters, descriptions, drift, messages, routing, services, topology
+# In the order in which `pipeline --help` lists them. Each module has `register(app)`.
+_MODULES = {
+    "lint": "topology",
+    "plan": "topology",
+    "apply": "topology",
+    "drift": "drift",
+    "route": "routing",
+    "test": "routing",
+    "run": "services",
+    "api": "services",
+    "watch": "services",
+    "up": "services",
+    "publish": "messages",
+    "status": "messages",
+    "dlq": "dead_letters",
+    "schema": "descriptions",
+    "asyncapi": "descriptions",
+}
+
+
+class _Commands(MutableMapping[str, Any]):
+    """Commands by name: known without the code they need, which for some is a second's worth of imports."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            module = typer.Typer(rich_markup_mode="rich")
+            import_module(f"pipeline.cli.{_MODULES[name]}").register(module)
+            self._made |= get_group(module).commands
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands = _Commands()
+
 
 app = typer.Typer(
     name="pipeline",
+    cls=_Group,
     help="A music library's services as one pipeline: a declared RabbitMQ topology, and the stages it wires together.",
     no_args_is_help=True,
     add_completion=True,
@@ -29,12 +84,3 @@ def options(
 ) -> None:
     """Settings come from the environment; see the README for the variables."""
     context.obj = file
-
-
-topology.register(app)
-drift.register(app)
-routing.register(app)
-services.register(app)
-messages.register(app)
-descriptions.register(app)
-app.add_typer(dead_letters.app, name="dlq")

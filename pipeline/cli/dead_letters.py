@@ -20,15 +20,21 @@ from pipeline.dlq.queues import depths, find_queue
 from pipeline.dlq.replay import replay
 from pipeline.errors import ExitCode
 
-app = typer.Typer(help="Dead letters: look at them, and send them back.", no_args_is_help=True)
+letters_app = typer.Typer(help="Dead letters: look at them, and send them back.", no_args_is_help=True)
 
 # What the API replays at once.
 _MOST = 1000
 
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.add_typer(letters_app, name="dlq")
+
+
 Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue, or its dead-letter queue.")]
 
 
-@app.command("list")
+@letters_app.command("list")
 def list_command(context: typer.Context, output: OutputOption = Output.TEXT) -> int:
     """How many dead letters wait in each queue."""
     found = asyncio.run(_list(load(context.obj)))
@@ -44,7 +50,7 @@ def list_command(context: typer.Context, output: OutputOption = Output.TEXT) -> 
     return ExitCode.DONE
 
 
-@app.command("show")
+@letters_app.command("show")
 def show_command(
     context: typer.Context,
     queue: Queue,
@@ -60,7 +66,7 @@ def show_command(
     return ExitCode.DONE
 
 
-@app.command("replay")
+@letters_app.command("replay")
 def replay_command(
     context: typer.Context,
     queue: Queue,

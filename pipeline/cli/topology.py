@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from pipeline.app.engines import rabbitmq
 from pipeline.app.loading import Loaded, inspect_topology, load
 from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
 from pipeline.cli.running import RunningPipeline
@@ -184,6 +183,9 @@ async def _pruner(
     if not needed:
         yield None
         return
+    # Nothing else here speaks AMQP, and the engines take longer to import than a large plan to make.
+    from pipeline.app.engines import rabbitmq
+
     broker = rabbitmq(loaded.settings)
     await broker.connect()
     try:

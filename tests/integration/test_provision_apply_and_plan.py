@@ -26,6 +26,7 @@ from pipeline.topology.definitions import (
     QueueDefinition,
     exactly,
 )
+from tests.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.rabbitmq
 
@@ -349,6 +350,38 @@ async def test_a_broker_that_goes_away_before_anything_is_done_is_unreachable(cl
     with pytest.raises(Unreachable):
         await apply(shown, gone)
     await gone.close()
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["stops answering", "breaks off"])
+@pytest.mark.parametrize("answers", [0, 1, 4, 9, 12])
+async def test_an_apply_that_loses_the_broker_in_the_middle_is_completed_by_another(
+    client: ManagementClient, rabbitmq_management_url: str, answers: int, silent: bool
+) -> None:
+    shown = await _planned(client, _TOPOLOGY)
+    parts = urlsplit(rabbitmq_management_url)
+    given = 0
+
+    async with tcp_proxy(parts.hostname or "", parts.port or 0) as proxy:
+
+        def swallows() -> bool:
+            nonlocal given
+            given += 1
+            proxy.silent = silent and given > answers
+            return not silent and given > answers
+
+        proxy.swallows = swallows
+        url = f"http://{parts.username}:{parts.password}@127.0.0.1:{proxy.port}"
+        async with ManagementClient(url, client.vhost, timeout_s=0.5) as through:
+            if answers < 4:
+                with pytest.raises(Unreachable, match="management API"):
+                    await apply(shown, through)
+            else:
+                applied = await apply(shown, through)
+                assert applied.exit_code == ExitCode.PARTLY_DONE
+                assert applied.count(Status.SKIPPED) > 0
+                assert all(each.reason for each in applied.outcomes if each.status is not Status.DONE)
+    assert (await _apply(client, _TOPOLOGY)).exit_code == ExitCode.DONE
+    assert not (await _planned(client, _TOPOLOGY)).changes
 
 
 async def test_the_broker_refuses_what_it_can_not_hold_with_its_own_words(client: ManagementClient) -> None:
