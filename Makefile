@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema servers asyncapi-schema test-music bench bench-topology bench-analysis bench-tracklist instruments lock clean
+.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music bench bench-topology bench-analysis bench-tracklist instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -31,6 +31,9 @@ format: $(VENV)/.dev ## Format the code
 
 schema: $(VENV)/.dev ## Renew topology.schema.json, which editors complete topology.yaml with
 	@$(VENV)/bin/pipeline schema topology --out topology.schema.json
+
+lint-docs: $(VENV)/.base ## Renew docs/lint.md, which explains what lint says
+	@$(VENV)/bin/pipeline lint --explain all > docs/lint.md
 
 servers: ## Install RabbitMQ, Redis, Chromium, cuetools and npm where they are missing
 	@ops/install/servers.sh

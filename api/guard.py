@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Literal
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -42,9 +41,7 @@ class Guard:
         allowed_origins: origins besides our own.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, host: str, allowed_origins: Sequence[str], profile: Literal["dev", "prod"]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, allowed_origins: Sequence[str], profile: str) -> None:
         self._app = app
         self._hosts = {*_LOOPBACK_NAMES, host.lower().strip("[]")}
         self._any_address = host in ("0.0.0.0", "::")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -40,6 +40,6 @@ class Services:
     data_dir: Path
     version: str
     examples: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    profile: Literal["dev", "prod"] = "dev"
+    profile: str = "dev"
     host: str = "127.0.0.1"
     allowed_origins: Sequence[str] = ()

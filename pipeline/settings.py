@@ -32,7 +32,11 @@ class Settings(BaseSettings):
         description="generated files and the embedded engines' snapshot; outside the library",
     )
     pipeline_topology: Path = Path("topology.yaml")
-    pipeline_profile: Literal["dev", "prod"] = "dev"
+    pipeline_profile: str = Field(
+        default="dev",
+        pattern=r"^[a-z][a-z0-9-]{0,31}$",
+        description="lays topology.PROFILE.yaml over the topology; all but dev are strict about who may connect",
+    )
     pipeline_log_level: Literal["debug", "info", "warning", "error"] = "info"
     pipeline_processes: int = Field(default=0, ge=0, description="processes for CPU work; 0: one per core")
 

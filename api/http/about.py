@@ -40,7 +40,7 @@ class Info(BaseModel):
     """Which service this is."""
 
     version: str
-    profile: Literal["dev", "prod"]
+    profile: str
     engine: str = Field(description="The broker's", examples=["embedded"])
     roots: list[str] = Field(description="The library's folders")
 

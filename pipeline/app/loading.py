@@ -6,12 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.app.references import add_to_path, broken_references
+from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 from pipeline.topology.definitions import Definitions
 from pipeline.topology.diagnostics import Diagnostic, InvalidTopology, in_order
+from pipeline.topology.document import Document
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.load import inspect
 from pipeline.topology.model import Topology
+from pipeline.topology.overlay import overlay_of, profiles_of
+from pipeline.topology.values import Version
+
+# These are also how strict the API is, and need no file.
+_WITHOUT_FILE = ("dev", "prod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +39,45 @@ def make_settings(file: Path | None) -> Settings:
 def load(file: Path | None = None) -> Loaded:
     """Load and check everything. Raises InvalidTopology with all errors at once."""
     settings = make_settings(file)
-    topology, diagnostics = _inspect(settings)
+    topology, _, diagnostics = _inspect(settings)
     if topology is None or any(each.is_error for each in diagnostics):
         raise InvalidTopology(diagnostics)
     return Loaded(settings, topology, definitions_of(topology), settings.pipeline_topology.absolute().parent)
 
 
-def inspect_topology(file: Path | None = None) -> list[Diagnostic]:
-    """All errors and warnings of the file."""
-    return _inspect(make_settings(file))[1]
+def topology_files(settings: Settings) -> tuple[Path, ...]:
+    """The topology's file, and the profile's over it if there is one. Raises PipelineError for an unknown profile."""
+    file, profile = settings.pipeline_topology, settings.pipeline_profile
+    over = overlay_of(file, profile)
+    if over.exists():
+        return file, over
+    if profile not in _WITHOUT_FILE and file.exists():
+        known = sorted({*_WITHOUT_FILE, *profiles_of(file)})
+        raise PipelineError(
+            f'There is no profile "{profile}"',
+            where=str(over),
+            fix=f"Write that file, or use one of: {', '.join(known)}",
+        )
+    return (file,)
 
 
-def _inspect(settings: Settings) -> tuple[Topology | None, list[Diagnostic]]:
-    """The topology with its references to code looked up; no code of it is run."""
-    topology, document, diagnostics = inspect(settings.pipeline_topology)
+def inspect_file(
+    file: Path | None = None, version: Version | None = None
+) -> tuple[Topology | None, Document | None, list[Diagnostic]]:
+    """The topology with its references to code looked up, its document, all errors and warnings; no code is run."""
+    return _inspect(make_settings(file), version)
+
+
+def _inspect(
+    settings: Settings, version: Version | None = None
+) -> tuple[Topology | None, Document | None, list[Diagnostic]]:
+    topology, document, diagnostics = inspect(
+        settings.pipeline_topology, overlays=topology_files(settings)[1:], version=version
+    )
     if topology is None or document is None:
-        return None, diagnostics
+        return None, document, diagnostics
     add_to_path(settings.pipeline_topology.absolute().parent)
     for broken in broken_references(topology):
         found = document.diagnostic("T301", broken.path, detail=broken.problem, suggestion=broken.suggestion)
         diagnostics.append(found)
-    return topology, in_order(diagnostics)
+    return topology, document, in_order(diagnostics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,7 @@ from typer.main import get_group
 
 # In the order in which `pipeline --help` lists them. Each module has `register(app)`.
 _MODULES = {
-    "lint": "topology",
+    "lint": "linting",
     "plan": "topology",
     "apply": "topology",
     "drift": "drift",
@@ -81,6 +82,13 @@ def options(
         Path | None,
         typer.Option("--topology", "-t", metavar="FILE", help="The topology file. [PIPELINE_TOPOLOGY, topology.yaml]"),
     ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", "-p", metavar="NAME", help="Lay topology.NAME.yaml over it. [PIPELINE_PROFILE, dev]"),
+    ] = None,
 ) -> None:
     """Settings come from the environment; see the README for the variables."""
     context.obj = file
+    if profile is not None:
+        # For the processes that this one starts, too.
+        os.environ["PIPELINE_PROFILE"] = profile

@@ -1,4 +1,4 @@
-"""`pipeline lint`, `plan`, `apply`: what the file says, what would change, make it so."""
+"""`pipeline plan`, `apply`: what would change on the broker, and make it so."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from pipeline.app.loading import Loaded, inspect_topology, load
+from pipeline.app.loading import Loaded, load
 from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
 from pipeline.cli.running import RunningPipeline
-from pipeline.errors import ExitCode, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.provision.apply import Outcome, Status, apply
 from pipeline.provision.changes import Action, Plan, plan_to_json
 from pipeline.provision.management import ManagementClient
@@ -24,8 +24,6 @@ from pipeline.provision.plan import plan
 from pipeline.provision.planfile import read_plan, require_current, write_plan
 from pipeline.provision.prune import Pruner
 from pipeline.provision.render import applied_to_json, render, render_applied
-from pipeline.topology.diagnostics import count
-from pipeline.topology.diagnostics import render as render_diagnostics
 from pipeline.topology.expand import publications
 
 _COLOURS = {"+": "green", "~": "yellow", "±": "magenta", "-": "red", "!": "bold yellow"}
@@ -33,31 +31,8 @@ _COLOURS = {"+": "green", "~": "yellow", "±": "magenta", "-": "red", "!": "bold
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("lint")(lint_command)
     app.command("plan")(plan_command)
     app.command("apply")(apply_command)
-
-
-def lint_command(
-    context: typer.Context,
-    output: OutputOption = Output.TEXT,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only errors, no warnings.")] = False,
-) -> int:
-    """Check the whole topology file: every error at once, with line and column.
-
-    Exits 1 if there are errors. Warnings alone exit 0.
-    """
-    diagnostics = inspect_topology(context.obj)
-    errors = [each for each in diagnostics if each.is_error]
-    shown = errors if quiet else diagnostics
-    if output is Output.JSON:
-        print_json([each.to_json() for each in shown])
-    else:
-        if shown:
-            stdout.print(render_diagnostics(shown), markup=False)
-        if not quiet:
-            stdout.print(f"{count(diagnostics)}.")
-    return ExitCode.ERROR if errors else ExitCode.DONE
 
 
 PruneOption = Annotated[

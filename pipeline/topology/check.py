@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pipeline.topology.brokers import Broker, check_broker
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document
 from pipeline.topology.flow import check_flow
@@ -12,14 +13,16 @@ from pipeline.topology.model import Topology
 from pipeline.topology.names import check_names
 
 
-def check(topology: Topology, document: Document, *, whole: bool = True) -> Iterator[Diagnostic]:
+def check(topology: Topology, document: Document, broker: Broker, *, whole: bool = True) -> Iterator[Diagnostic]:
     """Errors and warnings, in no particular order.
 
     Args:
+        broker: what it is to run on, for what depends on that.
         whole: whether the topology is all of the document; of a part, how messages flow says nothing.
     """
     names = list(check_names(topology, document))
     yield from names
     yield from check_limits(topology, document)
+    yield from check_broker(topology, document, broker)
     if whole and not names:
         yield from check_flow(topology, document)

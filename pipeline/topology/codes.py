@@ -31,6 +31,7 @@ class Code:
 _WARNING = Severity.WARNING
 
 # T0: the file and its YAML. T1: names and values. T2: how messages flow. T3: the code the file names.
+# T5: what depends on the broker's version.
 CODES: Mapping[str, Code] = {
     "T001": Code("File cannot be read", "The topology is read from one regular file that this user may read."),
     "T002": Code("File too large", "A topology of more than 10 MB is taken for a mistake."),
@@ -54,6 +55,10 @@ CODES: Mapping[str, Code] = {
         "Malformed interpolation", "Write `${NAME}`, `${NAME:-default}` or `${NAME:?message}`; `$$` is a dollar."
     ),
     "T016": Code("Unsupported YAML tag", "Only YAML's plain types are read: no tag constructs anything else."),
+    "T017": Code(
+        "Overlay removes what is not there",
+        "A key without a value in a profile's file removes that key; here there is none, perhaps by a misspelling.",
+    ),
     "T101": Code(
         "Unknown key", "This key means nothing here. A misspelt key would otherwise have no effect, silently."
     ),
@@ -94,6 +99,17 @@ CODES: Mapping[str, Code] = {
     "T119": Code("Quorum queue cannot be transient", "Quorum queues are durable by nature; RabbitMQ refuses others."),
     "T120": Code("Process group in another executor", "A `process:` group is called by steps on the worker's loop."),
     "T121": Code("Both a recording and a job", "A stage shows the progress of the recording, or of the job."),
+    "T122": Code(
+        "More priorities than are useful",
+        "Each priority of a queue costs memory and CPU on the broker, used or not; RabbitMQ advises 10 at most.",
+        _WARNING,
+    ),
+    "T123": Code(
+        "Unknown argument", "RabbitMQ ignores arguments that it does not know, so this one has no effect.", _WARNING
+    ),
+    "T124": Code(
+        "Argument of the wrong type", "RabbitMQ refuses to declare a queue with an argument of another type (406)."
+    ),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",
@@ -138,5 +154,35 @@ CODES: Mapping[str, Code] = {
         _WARNING,
     ),
     "T214": Code("Exchange is internal", "Only exchanges bound to it may use it: RabbitMQ refuses to publish to it."),
+    "T215": Code(
+        "Dead letters may be lost",
+        "A quorum queue hands over its dead letters without loss only where a full queue refuses new messages.",
+        _WARNING,
+    ),
     "T301": Code("Code not found", "A module or a name in it, that the file refers to, does not exist."),
+    "T501": Code(
+        "Transient queues are going",
+        "RabbitMQ 4 logs a queue that is not durable as deprecated, and a later version will refuse it.",
+        _WARNING,
+    ),
+    "T502": Code(
+        "Lazy mode has no effect",
+        "Since RabbitMQ 3.12 every classic queue writes what it can't hold to disk.",
+        _WARNING,
+    ),
+    "T503": Code(
+        "Messages given back too often are dropped",
+        "Since RabbitMQ 4.0 a quorum queue gives up what came back 20 times; without a dead letter it is lost.",
+        _WARNING,
+    ),
+    "T504": Code(
+        "Priorities on a quorum queue depend on the version",
+        "Quorum queues order by priority strictly since RabbitMQ 4.3, in two classes since 4.0, before not at all.",
+        _WARNING,
+    ),
+    "T505": Code(
+        "Number that versions compare differently",
+        "Up to RabbitMQ 3.13 a header of 1 matches 1.0 in a binding; since 4.0 it does not.",
+        _WARNING,
+    ),
 }

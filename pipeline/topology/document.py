@@ -35,6 +35,7 @@ class Document:
     Attributes:
         value: mappings, lists and scalars; only meaningful without diagnostics.
         keys, values: places by path.
+        overlaid: what comes from another file, by path: all below it does too, unless it says otherwise.
         secret: values that have a variable in them, and must not be shown: by path, as they are written.
     """
 
@@ -43,6 +44,7 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     secret: dict[Path, str] = field(default_factory=dict)
+    overlaid: dict[Path, Source] = field(default_factory=dict)
 
     def diagnostic(
         self, code: str, path: Path, *, at_key: bool = False, detail: str = "", suggestion: str = ""
@@ -51,9 +53,17 @@ class Document:
         shown = self._standing(path)
         at_key = at_key or any(isinstance(part, str) for part in path[len(shown) :])
         place = (self.keys.get(shown) if at_key else None) or self.values.get(shown) or Place(1, 1, 1)
-        return self.source.diagnostic(
+        return self._source_of(shown).diagnostic(
             code, place.line, place.column, place.length, path=path_text(path), detail=detail, suggestion=suggestion
         )
+
+    def _source_of(self, path: Path) -> Source:
+        """The file in which what stands at a path was written."""
+        if self.overlaid:
+            for length in range(len(path), -1, -1):
+                if path[:length] in self.overlaid:
+                    return self.overlaid[path[:length]]
+        return self.source
 
     def quoted(self, value: object, *path: str | int) -> str:
         """A scalar in quotes for a message, cut if long; as it is written in the file if it has a variable in it."""

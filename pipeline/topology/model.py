@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from pipeline.topology.values import CodeReference, Duration, Size, format_duration
+from pipeline.topology.values import BrokerVersion, CodeReference, Duration, Size, format_duration
 
 
 def _listed(value: Any) -> Any:
@@ -240,6 +240,12 @@ class RouteTest(Section):
     )
 
 
+class BrokerTarget(Section):
+    """What the topology is to run on."""
+
+    version: BrokerVersion = Field(description="RabbitMQ's, in quotes: lint then says what holds for it alone")
+
+
 class Topology(Section):
     """The whole file."""
 
@@ -247,6 +253,7 @@ class Topology(Section):
     name: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Prefix of what the pipeline makes for itself"
     )
+    broker: BrokerTarget | None = None
     retries: dict[str, RetryPolicy] = Field(default_factory=dict)
     defaults: Defaults = Defaults()
     exchanges: dict[str, Exchange] = Field(default_factory=dict)

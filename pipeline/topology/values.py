@@ -53,6 +53,18 @@ def parse_size(text: Any) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
+Version = tuple[int, int]
+
+
+def parse_version(text: Any) -> Version:
+    """`4.0`, `3.13.7` as major and minor. Raises ValueError."""
+    match = re.fullmatch(r"(\d{1,4})\.(\d{1,4})(\.\d{1,4})?", text) if isinstance(text, str) else None
+    if match is None:
+        plain = ": without quotes it is a number, and 3.10 is 3.1" if isinstance(text, float) else ""
+        raise ValueError(f'{text!r} is not a version; write "4.0" or "3.13.7", in quotes{plain}')
+    return int(match[1]), int(match[2])
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A function or class by name, `package.module:name`. Resolved by `pipeline.app`, never here."""
@@ -99,4 +111,11 @@ CodeReference = Annotated[
     WithJsonSchema(
         {"type": "string", "pattern": f"^{_REFERENCE.pattern}$", "examples": ["stages.contracts:AnalysisRequest"]}
     ),
+]
+
+BrokerVersion = Annotated[
+    tuple[int, int],
+    BeforeValidator(parse_version),
+    PlainSerializer(lambda version: ".".join(map(str, version)), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,4}\.\d{1,4}(\.\d{1,4})?$", "examples": ["4.0", "3.13.7"]}),
 ]

@@ -1,4 +1,4 @@
-"""What a command imports: lint and plan are run by editors and in loops, and need neither audio nor servers' clients."""
+"""What a command imports: lint and plan are run by editors and in loops, and need neither audio nor the servers."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.topology.code_examples import BASE
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.load import inspect
 from pipeline.topology.model import Topology
@@ -31,37 +32,3 @@ def lint(tmp_path: Path) -> Lint:
 def base() -> str:
     """A small topology in which nothing is wrong."""
     return BASE
-
-
-BASE = """\
-version: 1
-name: small
-retries:
-  standard: {delays: [5s, 30s]}
-defaults:
-  stage: {retry: standard}
-exchanges:
-  events: {type: topic}
-  buried: {type: fanout}
-queues:
-  work:
-    bindings:
-      - source: events
-        routing_key: task.created
-    dead_letter: {exchange: buried}
-  grave:
-    bindings: [{source: buried}]
-    external: true
-    dead_letter: false
-messages:
-  task.created: {model: "models:Task", exchange: events}
-sources:
-  watcher: {run: "models:watch", emits: [task.created]}
-stages:
-  handle:
-    from: {work: [task.created]}
-    run: ["models:first", {all: ["models:second"]}]
-tests:
-  - publish: {exchange: events, routing_key: task.created}
-    reaches: [work]
-"""

@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.topology.brokers import Broker
 from pipeline.topology.check import check
 from pipeline.topology.diagnostics import Diagnostic, render
 from pipeline.topology.document import read_document
@@ -85,7 +86,9 @@ def lint(content: bytes) -> list[Diagnostic]:
         return diagnostics
     topology, diagnostics = validate(document)
     assert topology is not None or diagnostics
-    return diagnostics if topology is None else [*diagnostics, *check(topology, document, whole=not diagnostics)]
+    return (
+        diagnostics if topology is None else [*diagnostics, *check(topology, document, Broker(), whole=not diagnostics)]
+    )
 
 
 @settings(max_examples=60, deadline=None)

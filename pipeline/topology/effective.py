@@ -1,0 +1,52 @@
+"""The topology as one file: profiles laid over it, aliases resolved; what must not be shown is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from pipeline.topology.document import Document, Path
+from pipeline.topology.nodes import plain_value
+
+_HIDDEN = "********"
+_SECRETS = frozenset({"password"})
+
+
+def effective_yaml(document: Document) -> str:
+    """YAML that loads to the same topology in the same environment.
+
+    Values with variables in them are printed as they are written: what the variables hold may be secret. A password
+    written in the file is not printed.
+    """
+    return yaml.dump(
+        _shown(document, document.value, ()), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110
+    )
+
+
+def _shown(document: Document, value: Any, path: Path) -> Any:
+    if path in document.secret:
+        return document.secret[path]
+    if path and path[-1] in _SECRETS and value is not None:
+        return _HIDDEN
+    if isinstance(value, dict):
+        return {key: _shown(document, each, (*path, key)) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shown(document, each, (*path, index)) for index, each in enumerate(value)]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """Short mappings and lists on one line, and no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
+    # PyYAML quotes what YAML 1.1 takes for something else; this is for what YAML 1.2 does, such as 1e5.
+    plain = isinstance(plain_value(value), str)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
+
+
+_Dumper.add_representer(str, _text)
