@@ -63,6 +63,7 @@ class Library:
         self._rows: dict[str, _Row] = {}
         self._rank = 0
         self._refreshed = self._scanned = float("-inf")
+        self._nameless = False
         self._refreshing = asyncio.Lock()
         self._arrived: dict[str, Event] = {}
         self._finished: deque[float] = deque()
@@ -77,7 +78,8 @@ class Library:
         if row is not None:
             row.event = event
         elif self._scanned != float("-inf"):
-            self._rows[event.key] = self._row({}, event, self._next_rank())
+            row = self._rows[event.key] = self._row({}, event, self._next_rank())
+            self._nameless = self._nameless or not row.path
         if event.status in (Status.COMPLETED, Status.FAILED):
             self._finished.append(self._monotonic())
             self._forget_old_rates()
@@ -127,16 +129,22 @@ class Library:
 
     async def _refresh(self) -> None:
         async with self._refreshing:
-            now = self._monotonic()
-            if now - self._refreshed < _FRESH_S:
-                return
-            full = now - self._scanned > _FULL_S
-            self._arrived.clear()
-            await self._scan(full=full)
-            await self._tags.refresh()
-            self._refreshed = self._monotonic()
-            if full:
-                self._scanned = self._refreshed
+            if self._monotonic() - self._refreshed >= _FRESH_S:
+                await self._read_changes()
+            if self._nameless:
+                # The document is written before the first event: by now it is there, if it ever will be.
+                await self._read_changes()
+
+    async def _read_changes(self) -> None:
+        now = self._monotonic()
+        full = now - self._scanned > _FULL_S
+        self._nameless = False
+        self._arrived.clear()
+        await self._scan(full=full)
+        await self._tags.refresh()
+        self._refreshed = self._monotonic()
+        if full:
+            self._scanned = self._refreshed
 
     async def _scan(self, *, full: bool) -> None:
         read: set[str] = set()

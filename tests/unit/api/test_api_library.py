@@ -37,6 +37,12 @@ class Shelf:
         page = await self.library.page(offset=0, limit=limit, status=None, query="", sort=sort)
         return {item["recording_id"]: item["status"] for item in page["items"]}
 
+    async def paths(self, after_s: float = 1.0) -> dict[str, str]:
+        """Path by recording id."""
+        self.now += after_s
+        page = await self.library.page(offset=0, limit=1000, status=None, query="", sort="newest")
+        return {item["recording_id"]: item["path"] for item in page["items"]}
+
 
 @pytest.fixture
 async def shelf() -> AsyncIterator[Shelf]:
@@ -102,6 +108,32 @@ async def test_work_on_a_recording_without_a_document_is_listed_by_its_id(shelf:
     shelf.library.observe(await shelf.complete("foreign"))
     assert await shelf.listed() == {"foreign": "completed", "a": "new"}
     assert await shelf.listed(after_s=61.0, sort="name") == {"foreign": "completed", "a": "new"}
+
+
+async def test_recording_that_ends_just_after_the_list_was_read_has_its_path(shelf: Shelf) -> None:
+    assert await shelf.listed() == {}
+    await shelf.put("a")
+    shelf.library.observe(await shelf.complete("a"))
+    assert await shelf.paths(after_s=0.0) == {"a": "a.mp3"}
+
+
+async def test_recording_that_ends_while_the_list_is_read_has_its_path(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await shelf.listed() == {}
+    real = shelf.store.documents.page
+    arriving = ["a"]
+
+    async def page(kind: str, *, offset: int = 0, limit: int = 100) -> Any:
+        found = await real(kind, offset=offset, limit=limit)
+        if kind == "recording" and arriving:
+            recording_id = arriving.pop()
+            await shelf.put(recording_id)
+            shelf.library.observe(await shelf.complete(recording_id))
+        return found
+
+    monkeypatch.setattr(shelf.store.documents, "page", page)
+    assert await shelf.paths() == {"a": "a.mp3"}
 
 
 async def test_rate_counts_what_ended_within_a_minute(shelf: Shelf) -> None:
