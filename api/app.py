@@ -27,6 +27,7 @@ from api.http import (
     recordings,
     renames,
     requests,
+    topology,
     tracklists,
 )
 from api.http.body_limit import BodyLimit
@@ -49,6 +50,7 @@ _RESOURCES = (
     messages,
     dead_letters,
     queues,
+    topology,
     about,
     docs,
     session,

@@ -8,10 +8,12 @@ import { Jobs } from "./jobs.js";
 import { Letters } from "./letters.js";
 import { RecordingList } from "./recordings.js";
 import { Store, fetchJson } from "./store.js";
+import { Topology } from "./topology.js";
 
 const REFRESH_MS = 1000;
 const POLL_MS = 3000;
 const LETTERS_MS = 3000;
+const TOPOLOGY_MS = 2000;
 const IDLE_MS = 15_000;
 const TYPING_MS = 200;
 
@@ -19,12 +21,17 @@ const store = new Store();
 const jobs = new Jobs();
 const details = new Details(jobs);
 const letters = new Letters();
+const topology = new Topology();
 const list = new RecordingList(store, (id) => details.open(id));
 const scheme = location.protocol === "https:" ? "wss:" : "ws:";
 const live = new LiveClient(`${scheme}//${location.host}/v1/ws`);
 
 const refresh = atMostEvery(REFRESH_MS, () => store.load());
 const refreshLetters = atMostEvery(LETTERS_MS, () => letters.load().catch(() => undefined));
+
+function refreshTopology() {
+  if (!document.hidden && !byId("topology").hidden) topology.load().catch(() => undefined);
+}
 
 function showConnection(state) {
   const texts = {
@@ -113,6 +120,7 @@ function showTab(chosen) {
     setHidden(byId(tab.getAttribute("aria-controls")), tab !== chosen);
   }
   if (chosen === tabs[1]) refreshLetters();
+  if (chosen === tabs[2]) refreshTopology();
 }
 for (const tab of tabs) {
   tab.addEventListener("click", () => showTab(tab));
@@ -124,6 +132,21 @@ for (const tab of tabs) {
     next.focus();
   });
 }
+
+setInterval(refreshTopology, TOPOLOGY_MS);
+byId("topology-table").addEventListener("toggle", ({ target }) => {
+  if (target.open) topology.loadTable().catch(() => undefined);
+});
+const whole = byId("whole-picture");
+const showWhole = () => byId("picture").classList.toggle("whole", whole.checked);
+whole.addEventListener("change", showWhole);
+// On a small screen the whole of it could not be read.
+whole.checked = matchMedia("(min-width: 60rem)").matches;
+showWhole();
+// A queue with dead letters leads to them.
+byId("picture").addEventListener("click", ({ target }) => {
+  if (target.closest(".buried")) showTab(tabs[1]);
+});
 
 // While the socket is away the list is polled; while it is there, now and then, so that the last minute's count falls.
 let idle = 0;

@@ -18,6 +18,7 @@ _MODULES = {
     "plan": "topology",
     "apply": "topology",
     "drift": "drift",
+    "graph": "graph",
     "route": "routing",
     "test": "routing",
     "run": "services",
