@@ -21,6 +21,7 @@ from pipeline.messages.message import (
     ORIGINAL_EXCHANGE,
     ORIGINAL_ROUTING_KEY,
     REPLAYED_AT,
+    SENDER_SELECTED,
     Message,
 )
 
@@ -31,6 +32,7 @@ _BROKER_REASONS = {
     "delivery_limit": ("DELIVERY_LIMIT", "Returned to the queue more often than allowed"),
 }
 _DIED_WITH = frozenset({ATTEMPT, ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, LAST_ERROR_CODE})
+_LEFT_OUT = _DIED_WITH | SENDER_SELECTED
 # Written by the broker, the counts on quorum queues: of the message's life until now, not of the one it begins.
 _BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 _TEXT_LIMIT = 500
@@ -103,7 +105,7 @@ def revived(delivery: Delivery, now: float) -> Message:
     headers = {
         name: value
         for name, value in delivery.message.headers.items()
-        if name not in _DIED_WITH and not name.startswith(_BROKER_HEADERS)
+        if name not in _LEFT_OUT and not name.startswith(_BROKER_HEADERS)
     }
     headers.setdefault(ORIGINAL_EXCHANGE, exchange)
     headers.setdefault(ORIGINAL_ROUTING_KEY, routing_key)

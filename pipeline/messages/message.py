@@ -24,6 +24,10 @@ FAILED_AT = "x-failed-at"
 REPLAYED_AT = "x-replayed-at"
 TRACEPARENT = "traceparent"
 
+# RabbitMQ's: with them a publisher names further routing keys. A message published again goes to one queue, so they are
+# left out; and a user who may only publish with some keys may not name others here (RabbitMQ looks since 4.0.3).
+SENDER_SELECTED = frozenset({"CC", "BCC"})
+
 
 @dataclass(frozen=True, slots=True)
 class Message:

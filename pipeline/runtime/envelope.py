@@ -18,6 +18,7 @@ from pipeline.messages.message import (
     ORIGINAL_EXCHANGE,
     ORIGINAL_ROUTING_KEY,
     REPLAYED_AT,
+    SENDER_SELECTED,
     TRACEPARENT,
     Envelope,
     Message,
@@ -27,6 +28,7 @@ from pipeline.messages.message import (
 _BROKER_HEADERS = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 # Of an earlier death, where a dead letter was put back by other means than a replay.
 _ERROR_HEADERS = frozenset({ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE})
+_LEFT_OUT = _ERROR_HEADERS | SENDER_SELECTED
 OWN_HEADERS = frozenset(
     {
         *(MESSAGE_NAME, ATTEMPT, ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, REPLAYED_AT, TRACEPARENT),
@@ -65,7 +67,7 @@ def headers_of_next_attempt(envelope: Envelope, attempt: int) -> dict[str, Any]:
     headers = {
         key: value
         for key, value in envelope.headers.items()
-        if not key.startswith(_BROKER_HEADERS) and key not in _ERROR_HEADERS
+        if not key.startswith(_BROKER_HEADERS) and key not in _LEFT_OUT
     }
     return headers | {
         MESSAGE_NAME: envelope.message,

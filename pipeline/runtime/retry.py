@@ -86,7 +86,7 @@ class Retries:
             ERROR_STAGE: stage,
             FAILED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        return self._publish("", queue, message, headers)
+        return self._publish(self._topology.dead_letter_exchange, queue, message, headers)
 
     def _wait(self, envelope: Envelope, message: Message, headers: dict[str, Any], delay: timedelta) -> Awaitable[None]:
         return self._publish(

@@ -75,7 +75,7 @@ CODES: Mapping[str, Code] = {
     "T110": Code("Name used twice", "Two exchanges, or two queues, of one name would be one object on the broker."),
     "T111": Code(
         "Name kept for the pipeline",
-        "`<queue>.dlq` and `<topology>.retry.*` are made by the pipeline for dead letters and retries.",
+        "The pipeline makes `<queue>.dlq`, `<topology>.dlx` and `<topology>.retry.*` for dead letters and retries.",
     ),
     "T112": Code(
         "Argument contradicts a field",

@@ -24,9 +24,11 @@ _POLICY_PRIORITY = 10
 def definitions_of(topology: Topology) -> Definitions:
     """The objects a broker is to hold for this topology, each tuple sorted by name; the same topology gives the same.
 
-    Beside what the file declares: `<queue>.dlq` for queues that dead-letter there, and for each delay that a
-    stage's retries use a fanout exchange with a queue of the same name, in which messages wait. Names that the
-    file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
+    Beside what the file declares: `<queue>.dlq` for queues that dead-letter there; for each delay that a stage's
+    retries use an exchange with a queue of the same name, in which messages wait; and an exchange by which workers
+    reach the dead-letter queues of the queues they consume. The exchanges that workers publish to are topic
+    exchanges, since only there a user can be kept to some routing keys, which are the names of queues here. Names
+    that the file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
     """
     return Definitions(
         exchanges=tuple(sorted(_exchanges(topology), key=lambda exchange: exchange.name)),
@@ -49,6 +51,12 @@ def retry_delays(topology: Topology) -> list[timedelta]:
     names = {stage.retry or topology.defaults.stage.retry for stage in topology.stages.values()}
     policies = [topology.retries[name] for name in names if name in topology.retries]
     return sorted({delay for policy in policies for delay in policy.delays})
+
+
+def worker_dead_letters(topology: Topology) -> list[str]:
+    """Broker names of the dead-letter queues that workers publish to: of the queues that stages consume; sorted."""
+    consumed = {queue for stage in topology.stages.values() for queue in stage.from_ if queue in topology.queues}
+    return sorted({name for queue in consumed if (name := topology.dead_letter_queue(queue))})
 
 
 def queue_arguments(topology: Topology, key: str) -> dict[str, Any]:
@@ -88,7 +96,10 @@ def _exchanges(topology: Topology) -> Iterator[ExchangeDefinition]:
             arguments=dict(exchange.arguments),
         )
     for delay in retry_delays(topology):
-        yield ExchangeDefinition(topology.retry_queue(delay), "fanout")
+        yield ExchangeDefinition(topology.retry_queue(delay), "topic")
+    if worker_dead_letters(topology):
+        yield ExchangeDefinition(topology.dead_letter_exchange, "topic")
+        yield ExchangeDefinition(_by_queue(topology), "direct", internal=True)
 
 
 def _queues(topology: Topology) -> Iterator[QueueDefinition]:
@@ -112,7 +123,10 @@ def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
             yield from _one_per_key(topology.exchange_name(key), destination, "exchange", forward)
     for delay in retry_delays(topology):
         tier = topology.retry_queue(delay)
-        yield BindingDefinition(tier, tier, "queue", "")
+        yield BindingDefinition(tier, tier, "queue", "#")
+    if buried := worker_dead_letters(topology):
+        yield BindingDefinition(topology.dead_letter_exchange, _by_queue(topology), "exchange", "#")
+        yield from (BindingDefinition(_by_queue(topology), name, "queue", name) for name in buried)
 
 
 def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
@@ -154,6 +168,11 @@ def _dead_letter(topology: Topology, key: str, queue: Queue) -> dict[str, Any]:
     if topology.queue_type(key) == "quorum" and queue.overflow in (None, "reject-publish"):
         settings |= _AT_LEAST_ONCE
     return settings
+
+
+def _by_queue(topology: Topology) -> str:
+    """The exchange behind the dead-letter exchange: a topic exchange would take names with `#` in them for patterns."""
+    return f"{topology.dead_letter_exchange}.queues"
 
 
 def _type_argument(queue_type: str) -> dict[str, Any]:

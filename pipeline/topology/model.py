@@ -284,6 +284,11 @@ class Topology(Section):
         wanted = self.defaults.queue.dead_letter if queue.dead_letter is None else queue.dead_letter
         return f"{self.queue_name(key)}.dlq" if wanted is True else None
 
+    @property
+    def dead_letter_exchange(self) -> str:
+        """Broker name of the exchange by which workers reach dead-letter queues, with the queue as routing key."""
+        return f"{self.name}.dlx"
+
     def retry_policy(self, stage: str) -> RetryPolicy:
         """The retry policy in force for a stage."""
         name = self.stages[stage].retry or self.defaults.stage.retry

@@ -118,9 +118,10 @@ def _routing_keys(topology: Topology) -> Iterator[tuple[Path, str]]:
 
 def _broker_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     retries = {topology.retry_queue(delay): "retries" for delay in retry_delays(topology)}
+    exits = {f"{topology.dead_letter_exchange}{end}": "dead letters" for end in ("", ".queues")}
     buried = {name: "dead letters" for key in topology.queues if (name := topology.dead_letter_queue(key))}
     sections = (
-        ("exchanges", topology.exchanges, topology.exchange_name, retries),
+        ("exchanges", topology.exchanges, topology.exchange_name, retries | exits),
         ("queues", topology.queues, topology.queue_name, retries | buried),
     )
     for section, objects, name_of, ours in sections:

@@ -68,6 +68,7 @@ _DEFINITIONS = Definitions(
     ),
 )
 _FAILED = {
+    "CC": ["elsewhere"],
     MESSAGE_NAME: "file.analyze",
     ORIGINAL_EXCHANGE: "events",
     ORIGINAL_ROUTING_KEY: "file.analyze",

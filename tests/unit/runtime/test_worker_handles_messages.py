@@ -188,9 +188,8 @@ async def test_a_retry_keeps_identity_priority_and_headers_and_drops_what_is_the
         raise Transient("not yet", "MY_CODE")
 
     await rig.start(fails)
-    await rig.publish(
-        {"number": 5}, priority=7, expiration_ms=60_000, correlation_id="c", headers={"foreign": 1, "x-death": []}
-    )
+    headers = {"foreign": 1, "x-death": [], "CC": ["other"], "BCC": ["another"]}
+    await rig.publish({"number": 5}, priority=7, expiration_ms=60_000, correlation_id="c", headers=headers)
     waiting = await rig.take("test.retry.5s")
     assert waiting.message_id == "id1"
     assert (waiting.priority, waiting.correlation_id, waiting.expiration_ms) == (7, "c", None)

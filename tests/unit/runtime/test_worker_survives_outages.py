@@ -259,7 +259,7 @@ async def test_a_failed_message_goes_nowhere_while_the_retry_ladder_is_missing(r
         runs.append(context.envelope.attempt)
         raise ConnectionError
 
-    binding = BindingDefinition("test.retry.5s", "test.retry.5s", "queue", "")
+    binding = BindingDefinition("test.retry.5s", "test.retry.5s", "queue", "#")
     rig.broker.model.unbind(binding)
     await rig.start(fails)
     await rig.publish()

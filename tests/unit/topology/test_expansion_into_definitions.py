@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from pipeline.topology.definitions import BindingDefinition, Definitions, PolicyDefinition, QueueDefinition, exactly
+from pipeline.topology.definitions import (
+    BindingDefinition,
+    Definitions,
+    ExchangeDefinition,
+    PolicyDefinition,
+    QueueDefinition,
+    exactly,
+)
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
+from pipeline.topology.route import Router
 
 
 def expanded(**sections: Any) -> Definitions:
@@ -111,9 +119,11 @@ def test_each_delay_in_use_has_one_tier_that_returns_messages_to_their_queue() -
         stages={"one": {**STAGE, "retry": "a"}, "two": {**STAGE, "retry": "b"}},
     )
     tiers = ["music.retry.1m30s", "music.retry.5s"]
-    assert [(each.name, each.type) for each in definitions.exchanges] == [(name, "fanout") for name in tiers]
+    waiting = [each for each in definitions.exchanges if each.name in tiers]
+    assert [(each.name, each.type) for each in waiting] == [(name, "topic") for name in tiers]
     assert [each.name for each in definitions.queues] == [*tiers, "work", "work.dlq"]
-    assert definitions.bindings == tuple(BindingDefinition(name, name, "queue", "") for name in tiers)
+    bound = tuple(each for each in definitions.bindings if each.source in tiers)
+    assert bound == tuple(BindingDefinition(name, name, "queue", "#") for name in tiers)
     assert policy(definitions, "music.music.retry.1m30s").definition == {
         "message-ttl": 90_000,
         "dead-letter-exchange": "",
@@ -122,7 +132,31 @@ def test_each_delay_in_use_has_one_tier_that_returns_messages_to_their_queue() -
 
 def test_a_stage_without_retries_needs_no_tier() -> None:
     definitions = expanded(queues={"work": {}}, retries={"r": {"delays": ["5s"]}}, stages={"s": STAGE})
-    assert definitions.exchanges == ()
+    assert not [each for each in definitions.exchanges if "retry" in each.name]
+
+
+def test_workers_reach_the_dead_letter_queues_of_what_they_consume_by_an_exchange() -> None:
+    queues: dict[str, Any] = {"work": {}, "a.#": {}, "kept": {"dead_letter": False}, "outside": {"external": True}}
+    stages = {"one": STAGE, "two": {**STAGE, "from": {"a.#": "do", "kept": "do"}}}
+    definitions = expanded(queues=queues, stages=stages)
+    assert definitions.exchanges == (
+        ExchangeDefinition("music.dlx", "topic"),
+        ExchangeDefinition("music.dlx.queues", "direct", internal=True),
+    )
+    router = Router.of(definitions)
+    assert {each.name: set(router.route("music.dlx", each.name)) for each in definitions.queues} == {
+        "a.#": set(),
+        "a.#.dlq": {"a.#.dlq"},
+        "kept": set(),
+        "outside": set(),
+        "outside.dlq": set(),
+        "work": set(),
+        "work.dlq": {"work.dlq"},
+    }
+
+
+def test_without_stages_nothing_is_made_for_workers() -> None:
+    assert expanded(queues={"work": {}}).exchanges == ()
 
 
 def test_bindings_name_what_is_on_the_broker_and_are_there_once() -> None:
