@@ -67,6 +67,18 @@ def decode_table(data: bytes, at: int) -> tuple[dict[str, Any], int]:
     return table, at
 
 
+def table_entries(data: bytes) -> list[tuple[str, bytes]]:
+    """Names and whole entries, in their bytes, of a table given with its length. Raises as `decode_table`."""
+    entries, at = [], 4
+    while at < len(data):
+        start, begin = at, at + 1
+        at = begin + data[at]
+        name = data[begin:at].decode("utf-8", "replace")
+        _, at = _DECODERS[data[at]](data, at + 1)
+        entries.append((name, data[start:at]))
+    return entries
+
+
 def _encode_item(name: str, value: Any) -> bytes:
     key = encode_short(name, "header name")
     try:

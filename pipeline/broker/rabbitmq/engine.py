@@ -14,11 +14,12 @@ from pipeline.broker.rabbitmq.consumer import RabbitMQConsumer
 from pipeline.broker.rabbitmq.getter import Getter
 from pipeline.broker.rabbitmq.link import ChannelGone, Link, answer, place, vhost
 from pipeline.broker.rabbitmq.publisher import Publisher
+from pipeline.broker.rabbitmq.transfer import Rewrite, Transfer
 from pipeline.errors import BrokerError, NoSuchQueue, NotConfirmed, PipelineError, Unreachable
 from pipeline.messages.message import Message
 
 _PING_TIMEOUT_S = 5.0
-_NOT_FOUND = 404
+_NOT_FOUND, _LOCKED = 404, 405
 _T = TypeVar("_T")
 
 
@@ -57,7 +58,7 @@ class RabbitMQBroker:
         self._getter: Getter | None = None
         self._control: AbstractChannel | None = None
         self._control_lock = asyncio.Lock()
-        self._consumers: set[RabbitMQConsumer] = set()
+        self._consumers: set[RabbitMQConsumer | Transfer] = set()
         self._url = self._urls[0]
         self._tidying: asyncio.Task[None] | None = None
 
@@ -65,6 +66,11 @@ class RabbitMQBroker:
     def blocked(self) -> bool:
         """Whether RabbitMQ has stopped taking messages (memory or disk alarm); publishes wait until it takes them."""
         return self._publishing is not None and self._publishing.blocked
+
+    @property
+    def user(self) -> str:
+        """Who is logged in."""
+        return self._url.user or "guest"
 
     async def connect(self) -> None:
         await self.close()
@@ -149,6 +155,41 @@ class RabbitMQBroker:
         except ChannelGone as gone:
             raise self._failure(queue, gone) from gone
         return purged.message_count or 0
+
+    async def transfer(
+        self,
+        source: str,
+        exchange: str,
+        rewrite: Rewrite,
+        *,
+        prefetch: int,
+        before_redelivered: Callable[[], Awaitable[None]] | None = None,
+    ) -> Transfer:
+        """Move what is in a queue, and what comes, to an exchange, until it is closed. See `Transfer`.
+
+        Raises NoSuchQueue, BrokerError, Unreachable.
+        """
+        transfer = Transfer(self._link(), source, exchange, rewrite, before_redelivered, ended=self._consumers.discard)
+        self._consumers.add(transfer)
+        try:
+            await transfer.open(prefetch)
+        except ChannelGone as gone:
+            await transfer.close()
+            raise self._failure(source, gone) from gone
+        return transfer
+
+    async def lock(self, name: str) -> bool:
+        """Whether no other connection has locked this name; the lock ends with the connection. Raises Unreachable.
+
+        It is an exclusive queue, which the broker deletes even if this process is killed.
+        """
+        try:
+            await self._ask(lambda channel: channel.queue_declare(name, exclusive=True, auto_delete=True))
+        except ChannelGone as gone:
+            if gone.code == _LOCKED:
+                return False
+            raise self._failure(name, gone) from gone
+        return True
 
     async def _connect_to(self, url: URL) -> None:
         publishing = Link(url, f"{self._name} publish", self._heartbeat)

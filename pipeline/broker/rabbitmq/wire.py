@@ -57,16 +57,21 @@ class Route(NamedTuple):
 
 def publish_frames(channel: int, exchange: str, routing_key: str, message: Message, frame_max: int) -> bytes:
     """A mandatory, persistent publish. Raises TypeError or ValueError where a property can't travel."""
+    return content_frames(channel, exchange, routing_key, _properties(message), message.body, frame_max)
+
+
+def content_frames(
+    channel: int, exchange: str, routing_key: str, properties: bytes, body: bytes, frame_max: int
+) -> bytes:
+    """A mandatory publish of properties in their bytes. Raises ValueError where they can't travel."""
     head = (
         _method.pack(_BASIC, _PUBLISH, 0)
         + encode_short(exchange, "exchange")
         + encode_short(routing_key, "routing key")
     )
-    properties = _properties(message)
     if frame_max and 12 + len(properties) + FRAME_OVERHEAD > frame_max:
         # The one part of a message that AMQP can't split: sent anyway, it would cost the connection.
         raise ValueError(f"The headers take {len(properties)} bytes; the broker's limit for them is {frame_max}")
-    body = message.body
     frames = [
         FRAME_HEAD.pack(METHOD, channel, len(head) + 1),
         head,
