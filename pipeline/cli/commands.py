@@ -17,6 +17,7 @@ _MODULES = {
     "lint": "linting",
     "plan": "topology",
     "apply": "topology",
+    "migrate": "migration",
     "drift": "drift",
     "graph": "graph",
     "route": "routing",

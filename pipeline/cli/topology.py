@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,11 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from pipeline.app.loading import Loaded, load
 from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
+from pipeline.cli.migration import WaitOption, finish_begun, migrating
 from pipeline.cli.running import RunningPipeline
 from pipeline.errors import PipelineError
 from pipeline.provision.apply import Outcome, Status, apply
 from pipeline.provision.changes import Action, Plan, plan_to_json
 from pipeline.provision.management import ManagementClient
+from pipeline.provision.migration.record import PATIENCE_S, Record, Records
+from pipeline.provision.migration.status import under_way
 from pipeline.provision.observe import Observed, observe
 from pipeline.provision.ownership import Ownership, read_ownership
 from pipeline.provision.plan import plan
@@ -78,10 +82,15 @@ def apply_command(
         list[str] | None,
         typer.Option("--force", metavar="NAME", help="With --prune: delete this one even if it is in use."),
     ] = None,
+    migrate: Annotated[
+        bool, typer.Option("--migrate/--no-migrate", help="Make anew what can't be changed, keeping its messages.")
+    ] = True,
+    wait: WaitOption = PATIENCE_S,
 ) -> int:
     """Make the broker match the file.
 
-    Nothing is deleted without --prune, and then only what is empty and unused.
+    Nothing is deleted without --prune, and then only what is empty and unused. What a broker can't change is made
+    anew with its messages (see `pipeline migrate`).
     Exits 3 if something was left or failed. Running it again completes it.
     """
     if saved is not None and prune:
@@ -90,7 +99,7 @@ def apply_command(
         raise typer.BadParameter("it names what --prune may delete", param_hint="--force")
     loaded = load(context.obj)
     require_broker(loaded)
-    return asyncio.run(_apply(loaded, saved, output, yes, prune, force or []))
+    return asyncio.run(_apply(loaded, saved, output, yes, prune, force or [], wait if migrate else None))
 
 
 def require_broker(loaded: Loaded) -> None:
@@ -114,26 +123,39 @@ async def _plan(loaded: Loaded, prune: bool) -> Plan:
 
 async def plan_with(client: ManagementClient, loaded: Loaded, *, prune: bool = False) -> tuple[Plan, Ownership]:
     """The plan for the broker as it is now, and what the topology owns there."""
-    observed, owned = await asyncio.gather(observe(client), read_ownership(client, loaded.topology.name))
+    name = loaded.topology.name
+    observed, owned, begun = await asyncio.gather(
+        observe(client), read_ownership(client, name), Records(client, name).read()
+    )
     published = publications(loaded.topology)
-    return plan(loaded.definitions, observed, owned, published=published, prune=prune), owned
+    made = plan(loaded.definitions, observed, owned, published=published, prune=prune)
+    return replace(made, notes=(*made.notes, *map(under_way, begun))), owned
 
 
 async def _apply(
-    loaded: Loaded, saved: Path | None, output: Output, yes: bool, prune: bool, forced: Sequence[str]
+    loaded: Loaded,
+    saved: Path | None,
+    output: Output,
+    yes: bool,
+    prune: bool,
+    forced: Sequence[str],
+    patience_s: float | None,
 ) -> int:
+    """`patience_s`: for migrations; None for none."""
     async with management_client(loaded) as client:
+        await finish_begun(loaded, client, output, yes, patience_s)
         kept = None if saved is None else read_plan(saved)
         changes, _ = await plan_with(client, loaded, prune=prune if kept is None else kept.prune)
         if kept is not None:
             require_current(kept, changes, str(saved))
         deletes = changes.count(Action.DELETE) if changes.prune else 0
-        pending = changes.count(Action.CREATE) + changes.count(Action.UPDATE) + deletes
+        replacements = 0 if patience_s is None else changes.count(Action.REPLACE)
+        pending = changes.count(Action.CREATE) + changes.count(Action.UPDATE) + deletes + replacements
         if output is Output.TEXT:
             print_plan(changes)
         if pending and not yes and output is Output.TEXT and stdout.is_terminal:
             typer.confirm("Apply?", abort=True)
-        columns = TextColumn("applying"), BarColumn(), MofNCompleteColumn()
+        columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
         with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
             task = progress.add_task("applying", total=pending)
 
@@ -141,8 +163,17 @@ async def _apply(
                 if outcome.status is not Status.LEFT:
                     progress.advance(task)
 
-            async with _pruner(loaded, client, forced, needed=bool(deletes)) as pruner:
-                applied = await apply(changes, client, advance, pruner=pruner)
+            def describe(record: Record) -> None:
+                if stderr.is_terminal:
+                    progress.update(task, description=under_way(record))
+                else:
+                    stderr.print(under_way(record), markup=False)
+
+            async with (
+                _pruner(loaded, client, forced, needed=bool(deletes)) as pruner,
+                migrating(loaded, client, patience_s if replacements else None, describe) as migrator,
+            ):
+                applied = await apply(changes, client, advance, pruner=pruner, migrator=migrator)
     if output is Output.JSON:
         print_json(applied_to_json(applied))
     else:

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pipeline.errors import ExitCode, PipelineError, Unreachable
-from pipeline.provision.changes import Action, Change, Kind, Plan
+from pipeline.provision.changes import Action, Change, Kind, Plan, identity_of, kind_of
 from pipeline.provision.compare import Object, policy_targets
-from pipeline.provision.definitions_json import definition_to_json
+from pipeline.provision.definitions_json import Definition, definition_to_json
 from pipeline.provision.management import Denied, ManagementClient, Refused
 from pipeline.provision.ownership import Ownership, read_ownership, write_ownership
 from pipeline.provision.prune import ORDER as PRUNING_ORDER
@@ -38,7 +38,7 @@ _NOT_RECORDED = (
     'the record wants the tag "policymaker" (`rabbitmqctl set_user_tags`)'
 )
 _WHY_LEFT = {
-    Action.REPLACE: "can't be changed on a broker, only made anew",
+    Action.REPLACE: "can't be changed on a broker, only made anew: left with --no-migrate",
     Action.DELETE: "nothing is deleted without --prune",
 }
 _COLLECTIONS = {Kind.EXCHANGE: "exchanges", Kind.QUEUE: "queues", Kind.POLICY: "policies"}
@@ -92,14 +92,36 @@ class Applied:
         return ExitCode.PARTLY_DONE if self.count(Status.DONE) else ExitCode.ERROR
 
 
+class Replaced(Protocol):
+    """What became of a replacement; its `str` is a sentence for people."""
+
+    @property
+    def abandoned(self) -> str:
+        """Why it was left as it was; empty if it was made anew."""
+        ...
+
+
+class Replacer(Protocol):
+    """Makes anew what can't be changed (see `migration.migrator`, which takes long to import)."""
+
+    async def replace(self, change: Change) -> Replaced:
+        """Raises PipelineError, Unreachable."""
+        ...
+
+    async def close(self) -> None:
+        """After the last one. Raises PipelineError, Unreachable."""
+        ...
+
+
 async def apply(
     plan: Plan,
     client: ManagementClient,
     progress: Callable[[Outcome], None] | None = None,
     *,
     pruner: Pruner | None = None,
+    migrator: Replacer | None = None,
 ) -> Applied:
-    """Make what the plan creates, update what it updates, delete what it prunes; leave what it would replace.
+    """Make what the plan creates, update what it updates, make anew what it replaces, delete what it prunes.
 
     Policies, then exchanges, then queues, then bindings, those of a kind side by side: nothing flows into a queue
     whose TTL and dead letters are not in force yet, and a binding whose queue or policy failed is not made. Every
@@ -112,6 +134,7 @@ async def apply(
     Args:
         progress: called with each outcome as it comes.
         pruner: deletes what a plan that prunes deletes; without one it is left.
+        migrator: makes anew what can't be changed; without one it is left.
     Raises: Unreachable if the broker stops answering before anything is done; PipelineError if the record of
         ownership can't be read.
     """
@@ -123,7 +146,11 @@ async def apply(
     run = _Run(client, plan, progress)
     for kind in _ORDER:
         await asyncio.gather(*(run.carry_out(change) for change in attempts if change.kind is kind))
-    run.leave(change for change in plan.changes if change.action is Action.REPLACE)
+    replacements = [change for change in plan.changes if change.action is Action.REPLACE]
+    if migrator is not None and replacements:
+        await run.replace(replacements, migrator)
+    else:
+        run.leave(replacements)
     deletes = [change for change in plan.changes if change.action is Action.DELETE]
     if plan.prune and pruner is not None:
         await run.prune(deletes, pruner)
@@ -134,8 +161,9 @@ async def apply(
     if run.lost is None and not notes:
         unmade = claims - run.made
         kept = claimed.without(unmade - (before.objects - plan.vanished)).without(run.gone)
+        kept = kept.having(each for each in run.replaced if (kind_of(each), identity_of(each)) in kept.objects)
         notes = await _record(client, claimed, kept.applied_before(before, unmade))
-    return Applied(tuple(run.outcomes), notes, plan.prune)
+    return Applied(tuple(run.outcomes), (*run.notes, *notes), plan.prune)
 
 
 async def _record(client: ManagementClient, before: Ownership, after: Ownership) -> tuple[str, ...]:
@@ -158,6 +186,8 @@ class _Run:
         self.outcomes: list[Outcome] = []
         self.made: set[tuple[Kind, str]] = set()
         self.gone: set[tuple[Kind, str]] = set()
+        self.replaced: list[Definition] = []
+        self.notes: list[str] = []
         self.lost: Unreachable | None = None
         self.done = 0
         self._client = client
@@ -181,6 +211,24 @@ class _Run:
             if made:
                 self.made.add((change.kind, change.identity))
             self._record(change, Status.DONE)
+
+    async def replace(self, changes: Sequence[Change], migrator: Replacer) -> None:
+        """One after the other. Raises PipelineError if what was led past them can't be led back."""
+        for change in changes:
+            if obstacle := self._obstacle(change):
+                self._record(change, Status.SKIPPED, obstacle)
+                continue
+            replaced = await self._tried(change, migrator.replace(change))
+            if replaced is None:
+                continue
+            if replaced.abandoned:
+                self._record(change, Status.LEFT, replaced.abandoned)
+            else:
+                self.replaced.append(change.definition)
+                self._record(change, Status.DONE)
+            self.notes.append(str(replaced))
+        if self.lost is None:
+            await migrator.close()
 
     async def prune(self, deletes: Sequence[Change], pruner: Pruner) -> None:
         """Delete one after the other: what stands on other objects first."""

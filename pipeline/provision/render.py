@@ -52,8 +52,10 @@ def summary(plan: Plan) -> str:
     deletes = plan.count(Action.DELETE)
     lines = [f"Plan: {', '.join(counts)}, {deletes if plan.prune else 0} delete."]
     if count := plan.count(Action.REPLACE):
-        as_it_is = "it as it is" if count == 1 else "them as they are"
-        lines.append(f"{count} can't be changed on a broker, only made anew: apply leaves {as_it_is}.")
+        left = "leaves it" if count == 1 else "leaves them"
+        lines.append(
+            f"{count} can't be changed on a broker: apply makes it anew, keeping messages; --no-migrate {left}."
+        )
     if deletes and not plan.prune:
         lines.append(f"{deletes} not declared any more: kept, since nothing is deleted without --prune.")
     return "\n".join(lines)

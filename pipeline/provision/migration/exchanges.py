@@ -108,9 +108,9 @@ class ExchangeMigration(Migration):
 
 
 EXCHANGE_STEPS: tuple[Step[ExchangeMigration], ...] = (
-    Step("prepare", "making its twin", ExchangeMigration.prepare),
-    Step("pass by", "leading everything to its twin", ExchangeMigration.pass_by),
-    Step("remake", "making it anew", ExchangeMigration.remake),
-    Step("rebind", "binding it again", ExchangeMigration.rebind),
-    Step("clean", "removing its twin", ExchangeMigration.clean),
+    Step("prepare", ExchangeMigration.prepare),
+    Step("pass by", ExchangeMigration.pass_by),
+    Step("remake", ExchangeMigration.remake),
+    Step("rebind", ExchangeMigration.rebind),
+    Step("clean", ExchangeMigration.clean),
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -18,12 +20,12 @@ from pipeline.provision.migration.exchanges import EXCHANGE_STEPS, ExchangeMigra
 from pipeline.provision.migration.names import lock_name, prefix_for
 from pipeline.provision.migration.objects import Objects
 from pipeline.provision.migration.queues import QUEUE_STEPS, QueueMigration
-from pipeline.provision.migration.record import Record, Records
+from pipeline.provision.migration.record import PATIENCE_S, Record, Records
 from pipeline.provision.migration.workshop import Migration, Workshop, carry_out, until
 from pipeline.topology.definitions import ExchangeDefinition, QueueDefinition
 
-PATIENCE_S = 300.0
 _LOCK_S = 10.0
+_NAMES = re.compile(r"[a-zA-Z0-9\-_.:@#,/+ ]+")  # pamqp's
 _GO_ON = "Nothing is lost: run `pipeline apply` again, and it goes on where it stopped"
 _log = structlog.get_logger()
 
@@ -38,6 +40,7 @@ class Migrated:
         away_s: seconds from the old one's deletion to the new queue's first consumer, or to the new exchange; None
             where the queue had no consumer, or none has come back yet.
         abandoned: why it was left as it was; empty if it was made anew.
+        unconsumed: whether it had consumers before, and has none now.
     """
 
     kind: Kind
@@ -46,6 +49,7 @@ class Migrated:
     dropped: int
     away_s: float | None
     abandoned: str = ""
+    unconsumed: bool = False
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -60,6 +64,8 @@ class Migrated:
         if self.away_s is not None:
             what = "without a consumer" if self.kind is Kind.QUEUE else "away"
             parts.append(f"{self.away_s:.2f} s {what}")
+        elif self.unconsumed:
+            parts.append("no consumer has come back to it yet")
         return "; ".join([*parts, *self.notes])
 
 
@@ -188,12 +194,31 @@ class Migrator:
                     f'The queue "{after.name}" is or becomes a stream, whose messages stay when they are read',
                     fix="Declare the stream under another name, and change the bindings",
                 )
+            if not _NAMES.fullmatch(after.name):
+                raise PipelineError(
+                    f'Messages of the queue "{after.name}" can\'t be moved: the AMQP client takes only ASCII letters, '
+                    "digits, spaces and -_.:@#,/+ in the name of a queue",
+                    fix="Declare the queue under another name, and bind that",
+                )
             if before.exclusive:
                 raise PipelineError(
                     f'The queue "{after.name}" belongs to one connection alone', fix="It goes away with that connection"
                 )
         assert isinstance(before, QueueDefinition | ExchangeDefinition)
         return before
+
+
+def migrated_to_json(migrated: Migrated) -> dict[str, Any]:
+    """For `--output json`."""
+    return {
+        "kind": migrated.kind.value,
+        "name": migrated.name,
+        "moved": migrated.moved,
+        "copies_removed": migrated.dropped,
+        "away_s": migrated.away_s,
+        "abandoned": migrated.abandoned or None,
+        "notes": list(migrated.notes),
+    }
 
 
 def _migrated(migration: Migration) -> Migrated:
@@ -206,5 +231,6 @@ def _migrated(migration: Migration) -> Migrated:
         record.dropped,
         away,
         record.abandoned,
+        bool(record.consumers) and record.kind is Kind.QUEUE and record.back_at is None,
         tuple(migration.notes),
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipeline.provision.changes import Kind
+from pipeline.provision.compare import policy_targets, understood
 from pipeline.provision.definitions_json import definition_to_json, definitions_from_json, policies_from_json
 from pipeline.provision.management import ManagementClient, NotFound
 from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
@@ -64,6 +66,27 @@ class Objects:
             await self._client.delete(f"{kind}s", self._vhost, name, **query)
         except NotFound:
             return
+
+    async def settings(self, queue: str) -> dict[str, Any]:
+        """What holds for a queue, in the terms of policies: its policy, operators' limits, and its arguments.
+
+        The API's own `effective_policy_definition` is some seconds old.
+        """
+        rows, policies, limits = await asyncio.gather(
+            self._client.list("queues", self._vhost, disable_stats="true", enable_queue_totals="true"),
+            self.policies(),
+            self._client.list("operator-policies", self._vhost),
+        )
+        row: Mapping[str, Any] = next((row for row in rows if row.get("name") == queue), {})
+        settings: dict[str, Any] = {}
+        for policy in policies:
+            if policy.name == row.get("policy"):
+                settings |= policy.definition
+        for limit in policies_from_json(limits, where=self._client.where):
+            if (Kind.QUEUE, queue) in policy_targets(limit, {(Kind.QUEUE, queue): None}) or not understood(limit):
+                settings |= limit.definition
+        arguments = dict(row.get("arguments") or {})
+        return settings | {key.removeprefix("x-"): value for key, value in arguments.items()}
 
     async def bindings_to(self, kind: str, name: str) -> tuple[BindingDefinition, ...]:
         """Whose destination it is, without the default exchange's implicit one."""

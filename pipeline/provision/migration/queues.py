@@ -49,7 +49,7 @@ _MOST_ON_THE_WAY = 1000
 _BYTES_ON_THE_WAY = 32 * 1024 * 1024
 _WITNESSED_WINDOWS = 4
 _LOOK_EVERY_S = 0.05
-_CONSUMER_S = 10.0
+_CONSUMER_S = 3.0
 _NEARLY_DONE = 5  # of a window: what may be left when the entrance is turned back
 _TURN_BACK_AFTER_S = 60.0  # if producers are so fast that it is never nearly done
 _QUORUM_STATISTICS_S = 6.0  # a quorum queue's count of unacknowledged messages is up to 5 s old
@@ -80,7 +80,7 @@ class QueueMigration(Migration):
         row = await objects.queue(self.queue)
         if row is None:
             raise PipelineError(f'The queue "{self.queue}" is gone', fix="Plan again")
-        settings = effective_settings(row)
+        settings = await objects.settings(self.queue)
         await self.note(
             bindings=self.record.bound(await objects.bindings_to("queue", self.queue)),
             consumers=(await self._broker.depth(self.queue)).consumers,
@@ -267,8 +267,7 @@ class QueueMigration(Migration):
 
     async def _may_be_witnessed(self) -> bool:
         """Not where the queue may refuse what its witness takes."""
-        row = await self._objects.queue(self.queue)
-        settings = effective_settings(row) if row is not None else {}
+        settings = await self._objects.settings(self.queue)
         refuses = str(settings.get("overflow", "")).startswith("reject")
         return self.record.witnessed and not (refuses and {"max-length", "max-length-bytes"} & settings.keys())
 
@@ -349,12 +348,6 @@ def detoured(binding: BindingDefinition, exchange: str) -> BindingDefinition:
     return replace(binding, destination=exchange, destination_type="exchange")
 
 
-def effective_settings(row: Mapping[str, Any]) -> dict[str, Any]:
-    """What holds for a queue, in the terms of policies, from what the management API says of it."""
-    arguments = {key.removeprefix("x-"): value for key, value in dict(row.get("arguments") or {}).items()}
-    return {**dict(row.get("effective_policy_definition") or {}), **arguments}
-
-
 def window_for(row: Mapping[str, Any]) -> int:
     """Messages on their way at a time: no more than fit into some memory, by their mean size so far."""
     messages, size = row.get("messages"), row.get("message_bytes")
@@ -370,13 +363,13 @@ def differences(row: Mapping[str, Any], definition: QueueDefinition) -> tuple[De
 
 
 QUEUE_STEPS: tuple[Step[QueueMigration], ...] = (
-    Step("prepare", "making the holding queues", QueueMigration.prepare),
-    Step("bypass", "leading everything past it", QueueMigration.bypass),
-    Step("divert", "leading everything past it", QueueMigration.divert),
-    Step("set aside", "moving its messages aside", QueueMigration.set_aside),
-    Step("remake", "making it anew", QueueMigration.remake),
-    Step("bring back", "moving its messages back", QueueMigration.bring_back),
-    Step("catch up", "moving back what arrived meanwhile", QueueMigration.catch_up),
-    Step("rebind", "binding it again", QueueMigration.rebind),
-    Step("clean", "removing the holding queues", QueueMigration.clean),
+    Step("prepare", QueueMigration.prepare),
+    Step("bypass", QueueMigration.bypass),
+    Step("divert", QueueMigration.divert),
+    Step("set aside", QueueMigration.set_aside),
+    Step("remake", QueueMigration.remake),
+    Step("bring back", QueueMigration.bring_back),
+    Step("catch up", QueueMigration.catch_up),
+    Step("rebind", QueueMigration.rebind),
+    Step("clean", QueueMigration.clean),
 )

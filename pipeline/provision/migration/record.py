@@ -6,6 +6,7 @@ done twice, so a kill at any point loses nothing but the time since.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -16,6 +17,7 @@ from pipeline.provision.definitions_json import definition_to_json, definitions_
 from pipeline.provision.management import Denied, ManagementClient, NotFound
 from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, QueueDefinition
 
+PATIENCE_S = 300.0  # how long a migration waits for messages that consumers hold, unless told otherwise
 _FORMAT = 1
 _PREFIX = "migration"
 
@@ -92,7 +94,9 @@ class Records:
         await self._remove(self._detour)
 
     def _parameter(self, record: Record) -> str:
-        return f"{self._detour}:{record.kind.value}:{record.name}"
+        # A name of 255 bytes leaves no room for more.
+        digest = hashlib.sha256(record.name.encode()).hexdigest()[:16]
+        return f"{self._detour}:{record.kind.value}:{digest}"
 
     async def _values(self) -> list[Mapping[str, Any]]:
         try:

@@ -57,12 +57,10 @@ class Step(Generic[_M]):
     """Something that can be done twice, and that is begun again if it was interrupted.
 
     Attributes:
-        name: in the record.
-        doing: for people.
+        name: in the record; what it does is in `status.DOING`.
     """
 
     name: str
-    doing: str
     run: Callable[[_M], Awaitable[None]]
 
 

@@ -50,7 +50,7 @@ def test_a_plan_reads_as_aligned_columns_with_risk_depth_and_summary() -> None:
         "± queue     analysis_queue        x-max-priority 5 → 10 (immutable)   migrate · 1,204 messages · 2 consumers",
         "- exchange  old.events            not declared any more               needs --prune",
         "Plan: 1 create, 1 update, 1 migrate, 0 delete.",
-        "1 can't be changed on a broker, only made anew: apply leaves it as it is.",
+        "1 can't be changed on a broker: apply makes it anew, keeping messages; --no-migrate leaves it.",
         "1 not declared any more: kept, since nothing is deleted without --prune.",
     ]
 
