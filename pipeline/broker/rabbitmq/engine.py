@@ -12,6 +12,7 @@ from yarl import URL
 from pipeline.broker.port import Delivery, Depth, Features
 from pipeline.broker.rabbitmq.consumer import RabbitMQConsumer
 from pipeline.broker.rabbitmq.getter import Getter
+from pipeline.broker.rabbitmq.ledgered import Ledger, LedgeredTransfer
 from pipeline.broker.rabbitmq.link import ChannelGone, Link, answer, place, vhost
 from pipeline.broker.rabbitmq.publisher import Publisher
 from pipeline.broker.rabbitmq.transfer import Rewrite, Transfer
@@ -164,12 +165,17 @@ class RabbitMQBroker:
         *,
         prefetch: int,
         before_redelivered: Callable[[], Awaitable[None]] | None = None,
+        ledger: Ledger | None = None,
     ) -> Transfer:
-        """Move what is in a queue, and what comes, to an exchange, until it is closed. See `Transfer`.
+        """Move what is in a queue, and what comes, to an exchange, until it is closed.
 
-        Raises NoSuchQueue, BrokerError, Unreachable.
+        See `Transfer`, and with a ledger `LedgeredTransfer`. Raises NoSuchQueue, BrokerError, Unreachable.
         """
-        transfer = Transfer(self._link(), source, exchange, rewrite, before_redelivered, ended=self._consumers.discard)
+        link, ended = self._link(), self._consumers.discard
+        if ledger is None:
+            transfer = Transfer(link, source, exchange, rewrite, before_redelivered, ended)
+        else:
+            transfer = LedgeredTransfer(link, source, exchange, rewrite, before_redelivered, ended, ledger)
         self._consumers.add(transfer)
         try:
             await transfer.open(prefetch)

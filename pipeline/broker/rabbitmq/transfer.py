@@ -1,30 +1,19 @@
-"""From a queue to an exchange: consumed, published, confirmed and acked on one channel."""
+"""From a queue to an exchange: consumed and acked on one channel, published and confirmed on another."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from aiormq.abc import AbstractChannel, DeliveredMessage, FieldValue
 
 from pipeline.broker.rabbitmq.frames import Verdict
 from pipeline.broker.rabbitmq.link import ChannelGone, Link, answer
+from pipeline.broker.rabbitmq.outlet import Outlet
 from pipeline.broker.rabbitmq.receiver import Receiver
-from pipeline.broker.rabbitmq.wire import (
-    BASIC_ACK,
-    BASIC_CANCEL,
-    BASIC_DELIVER,
-    BASIC_NACK,
-    BASIC_RETURN,
-    CHANNEL_CLOSE,
-    Route,
-    content_frames,
-    read_close,
-    read_confirm,
-    read_deliver,
-)
-from pipeline.errors import BrokerError, NotConfirmed, Unroutable
+from pipeline.broker.rabbitmq.wire import BASIC_CANCEL, BASIC_DELIVER, CHANNEL_CLOSE, Route, read_close, read_deliver
+from pipeline.errors import BrokerError, NotConfirmed
 
 _PROPERTIES = 12  # where they begin in a content header
 # Before other consumers: what they hold, they give back sooner.
@@ -41,6 +30,7 @@ class Parcel(NamedTuple):
 
 # The properties to publish a parcel with; None where it is not to be published, only acked.
 Rewrite = Callable[[Parcel], bytes | None]
+Ended = Callable[["Transfer"], None]
 
 
 class Transfer(Receiver):
@@ -56,7 +46,6 @@ class Transfer(Receiver):
 
     Attributes:
         moved, dropped: deliveries acked after their confirm, and without having been published.
-        refused: whether a publish was refused or returned.
     """
 
     def __init__(
@@ -66,14 +55,13 @@ class Transfer(Receiver):
         exchange: str,
         rewrite: Rewrite,
         before_redelivered: Callable[[], Awaitable[None]] | None,
-        ended: Callable[[Transfer], None],
+        ended: Ended,
     ) -> None:
         super().__init__(link)
         self.moved = 0
         self.dropped = 0
-        self.refused = False
         self._source = source
-        self._exchange = exchange
+        self._outlet = Outlet(link, exchange, self._on_confirmed, self._fail)
         self._rewrite = rewrite
         self._before_redelivered = before_redelivered
         self._ended = ended
@@ -81,19 +69,22 @@ class Transfer(Receiver):
         self._consumer_tag: str | None = None
         self._held: list[Parcel] | None = None
         self._received = 0
-        self._published = 0
-        self._lowest = 1
-        self._unconfirmed: dict[int, int] = {}  # tag of the publish: tag of the delivery
         self._failure: BrokerError | None = None
-        self._returning = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether a publish was refused or returned."""
+        return self._outlet.refused
 
     async def open(self, prefetch: int) -> None:
         """Start. Raises ChannelGone."""
-        self._channel = await self._link.open_channel(self, confirms=True)
+        await self._outlet.open()
+        self._channel = await self._link.open_channel(self)
         self.number = self._channel.number
+        await self._make_ready(self._channel)
         await answer(self._channel.basic_qos(prefetch_count=prefetch))
         arguments: dict[str, FieldValue] = {"x-priority": _CONSUMER_PRIORITY}
-        reply = await answer(self._channel.basic_consume(self._source, _not_reached, arguments=arguments))
+        reply = await answer(self._channel.basic_consume(self._source, not_reached, arguments=arguments))
         self._consumer_tag = reply.consumer_tag
 
     async def idle(self, quiet_s: float = 0.03) -> None:
@@ -126,6 +117,7 @@ class Transfer(Receiver):
         self._ended(self)
         if channel is not None:
             await self._link.close_channel(channel, self)
+        await self._outlet.close()
 
     def lose(self, reason: str) -> None:
         """The connection, the channel or the queue is gone."""
@@ -135,16 +127,6 @@ class Transfer(Receiver):
     def on_method(self, index: int, data: bytes, at: int) -> Verdict:
         if index == BASIC_DELIVER:
             self._route = read_deliver(data, at)
-            return Verdict.TAKE_WITH_CONTENT
-        if index == BASIC_ACK:
-            self._on_confirm(*read_confirm(data, at), confirmed=True)
-            return Verdict.TAKE
-        if index == BASIC_NACK:
-            self._on_confirm(*read_confirm(data, at), confirmed=False)
-            return Verdict.TAKE
-        if index == BASIC_RETURN:
-            self._returning = self.refused = True
-            self._fail(Unroutable(f"No queue is bound to {self._exchange!r}"))
             return Verdict.TAKE_WITH_CONTENT
         if index == BASIC_CANCEL:
             self.lose("the broker cancelled the consumer: is the queue deleted?")
@@ -156,9 +138,6 @@ class Transfer(Receiver):
         return Verdict.LEAVE
 
     def on_content(self, header: bytes, body: bytes) -> None:
-        if self._returning:
-            self._returning = False
-            return
         self._received += 1
         route = self._route
         self._unsettled[route.tag] = None
@@ -170,6 +149,9 @@ class Transfer(Receiver):
             self._link.background(self._prepare(self._before_redelivered()))
         else:
             self._pass_on(parcel)
+
+    async def _make_ready(self, channel: AbstractChannel) -> None:
+        """What else the channel needs before it consumes. Raises ChannelGone."""
 
     async def _prepare(self, preparation: Awaitable[None]) -> None:
         try:
@@ -184,38 +166,22 @@ class Transfer(Receiver):
     def _pass_on(self, parcel: Parcel) -> None:
         if self._failure is not None:
             return
+        header, body, route = parcel
         properties = self._rewrite(parcel)
         if properties is None:
             self.dropped += 1
-            self._ack(parcel.route.tag)
+            self._ack(route.tag)
             return
         try:
-            frames = self._frames(parcel, properties)
+            self._outlet.publish(route.routing_key, properties, body, route.tag)
         except ValueError:
             # What was added does not fit in: it goes on as it came.
-            frames = self._frames(parcel, parcel.header[_PROPERTIES:])
-        self._published += 1
-        self._unconfirmed[self._published] = parcel.route.tag
-        self._link.write(frames)
+            self._outlet.publish(route.routing_key, header[_PROPERTIES:], body, route.tag)
 
-    def _frames(self, parcel: Parcel, properties: bytes) -> bytes:
-        frame_max = self._link.frame_max
-        return content_frames(self.number, self._exchange, parcel.route.routing_key, properties, parcel.body, frame_max)
-
-    def _on_confirm(self, tag: int, multiple: bool, *, confirmed: bool) -> None:
-        if not confirmed:
-            self.refused = True
-            self._fail(NotConfirmed(f"A queue behind {self._exchange!r} refuses messages"))
-        if self._failure is not None:
-            return
-        tags: Iterable[int] = range(self._lowest, tag + 1) if multiple else (tag,)
-        if multiple:
-            self._lowest = tag + 1
-        for each in tags:
-            delivery = self._unconfirmed.pop(each, None)
-            if delivery is not None:
-                self.moved += 1
-                self._ack(delivery)
+    def _on_confirmed(self, tag: int) -> None:
+        if self._failure is None:
+            self.moved += 1
+            self._ack(tag)
 
     def _ack(self, tag: int) -> None:
         if self._unsettled.pop(tag, tag) is None:
@@ -228,5 +194,6 @@ class Transfer(Receiver):
             self._failure = error
 
 
-async def _not_reached(message: DeliveredMessage) -> None:
+async def not_reached(message: DeliveredMessage) -> None:
+    """The callback that aiormq wants of a consumer. Raises AssertionError."""
     raise AssertionError("deliveries are taken before aiormq sees them")

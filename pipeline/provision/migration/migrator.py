@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-
-import structlog
 
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import BrokerError, PipelineError
@@ -27,7 +24,6 @@ from pipeline.topology.definitions import ExchangeDefinition, QueueDefinition
 _LOCK_S = 10.0
 _NAMES = re.compile(r"[a-zA-Z0-9\-_.:@#,/+ ]+")  # pamqp's
 _GO_ON = "Nothing is lost: run `pipeline apply` again, and it goes on where it stopped"
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,6 @@ class Migrator:
 
     async def _run(self, record: Record) -> Migrated:
         await self._make_ready()
-        started = time.monotonic()
         migration: QueueMigration | ExchangeMigration
         try:
             if record.kind is Kind.QUEUE:
@@ -145,18 +140,7 @@ class Migrator:
             raise PipelineError(
                 f'The migration of the {record.kind.value} "{record.name}" was interrupted: {error}', fix=_GO_ON
             ) from error
-        done = _migrated(migration)
-        _log.info(
-            "migrated",
-            kind=done.kind.value,
-            name=done.name,
-            moved=done.moved,
-            dropped=done.dropped,
-            away_s=done.away_s,
-            abandoned=done.abandoned,
-            seconds=round(time.monotonic() - started, 3),
-        )
-        return done
+        return _migrated(migration)
 
     async def _begin(self, record: Record, first: str) -> None:
         """A refusal in the first step leaves nothing begun."""

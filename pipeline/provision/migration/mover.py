@@ -1,19 +1,23 @@
 """Messages from one queue to another: with everything they came with, none lost, copies told from originals.
 
-A message is acked where it was once its arrival is confirmed. Killed in between, at most `window` messages are in
-both places. To tell them, the exchange that leads to the target also leads to a *witness*: a queue that keeps copies
-of the last messages moved. One publish puts a message into both or into neither. What comes again, marked by the
-broker as redelivered, and has its copy in the witness, is acked and not moved a second time.
+A message is acked where it was once its arrival is confirmed. Whoever is killed in between leaves at most `window`
+messages in both places. Which they are is told on either way in another manner:
 
-A copy is told by its message id, routing key and body together, so that two messages that only share an id are both
-kept. A message without an id gets a header of ours (`x-migration-id`) on its way out of its queue, by which it is told
-on its way back. What remains:
+- *Out of the queue*, beside its consumers: each message gets a stamp (`x-migration-id`), and what has been acked is
+  written into a ledger (see `LedgeredTransfer`, and `account`). A copy whose original was not acked is left out on the
+  way back: the original has gone back into the queue, and a consumer has taken it, or it was moved again.
+- *Back into the queue*, whose consumers take what arrives: the exchange that leads to it also leads to a *witness*, a
+  queue with copies of what was moved last. One publish puts a message into both or into neither. What comes again,
+  marked as redelivered, and has its copy in the witness, is acked and not moved a second time. It is told by its id
+  (or by its stamp, if it has none), its routing key and its body together.
 
-- Messages without an id may be there twice if the process is killed while they leave the queue, or while those that
-  came during the migration are put into it: at most `window` of them, for each kill.
-- The witness is not durable. After a restart of the broker, and in a cluster, where a node can be lost between the
-  two queues, it proves nothing and is not used; nor where the target may refuse messages that its witness takes. A
-  kill can then leave up to `window` messages twice; the ledger of our stages drops them by their id.
+What remains:
+
+- Of messages without an id that came during the migration, and so were not stamped, up to `window` may be there twice
+  for each kill while they are put into the queue.
+- Ledger and witness are not durable. After a restart of the broker, and in a cluster, where one of two queues can be
+  lost, they prove nothing and are not used; nor the witness where the queue may refuse what its witness takes. A kill
+  can then leave up to `window` messages twice; the ledger of our stages drops them by their id.
 """
 
 from __future__ import annotations
@@ -21,41 +25,83 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import struct
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
-from pipeline.broker.rabbitmq.properties import Properties
+from pipeline.broker.rabbitmq.ledgered import Ledger
 from pipeline.broker.rabbitmq.transfer import Parcel, Transfer
 from pipeline.errors import NoSuchQueue
-from pipeline.messages.message import ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY
+from pipeline.provision.migration.carried import MIGRATION_ID, carried, readable, untouched
 
-MIGRATION_ID = "x-migration-id"
-_PROPERTIES = 12
-# Written by the broker on each delivery; a copy would be taken for its own.
-_BROKER_HEADERS = frozenset({"x-delivery-count", "x-acquired-count"})
 _WITNESS_TIMEOUT_S = 30.0
 
 
-class Mover:
-    """Moves messages between queues of one vhost.
+async def until_empty(broker: RabbitMQBroker, transfer: Transfer, source: str) -> None:
+    """Until no message is ready. Raises BrokerError, Unreachable."""
+    while True:
+        await transfer.idle()
+        if not (await broker.depth(source)).messages:
+            return
+
+
+class Outward:
+    """Out of a queue that others consume as well.
 
     Args:
         window: messages that may be on their way at a time.
-        stamp: whether messages without an id get one of ours.
-        witness: the queue with copies of what was moved last to the same exchange; None where there is none.
+        ledger: None where there can't be one.
     """
 
-    def __init__(self, broker: RabbitMQBroker, *, window: int, stamp: bool, witness: str | None) -> None:
+    def __init__(self, broker: RabbitMQBroker, *, window: int, ledger: Ledger | None) -> None:
+        self._broker = broker
+        self._window = window
+        self._ledger = ledger
+        self._user = broker.user.encode()
+        self._run = ledger.run if ledger else uuid.uuid4().hex
+        self._numbers = itertools.count(1)
+
+    @asynccontextmanager
+    async def moving(self, source: str, exchange: str) -> AsyncIterator[Transfer]:
+        """A transfer for as long as the context lasts. Raises NoSuchQueue, BrokerError, Unreachable."""
+        self._numbers = itertools.count(1)
+        transfer = await self._broker.transfer(
+            source, exchange, self.rewrite, prefetch=self._window, ledger=self._ledger
+        )
+        try:
+            yield transfer
+        finally:
+            await transfer.close()
+
+    def rewrite(self, parcel: Parcel) -> bytes:
+        """The properties to move it with: deliveries are numbered in their order, as in the ledger."""
+        number = next(self._numbers)
+        properties = readable(parcel)
+        if properties is None:
+            return untouched(parcel)
+        return carried(properties, parcel, self._user, stamp=f"{self._run}-{number}")
+
+
+class Homeward:
+    """Back into a queue whose consumers take what arrives.
+
+    Args:
+        window: messages that may be on their way at a time.
+        witness: the queue with copies of what was moved last to the same exchange; None where there is none.
+        surplus: whether a stamp is that of a copy to be left out.
+    """
+
+    def __init__(
+        self, broker: RabbitMQBroker, *, window: int, witness: str | None, surplus: Callable[[str], bool]
+    ) -> None:
         self._broker = broker
         self._window = window
         self._witness = witness
+        self._surplus = surplus
         self._user = broker.user.encode()
         self._known: set[bytes] = set()
-        self._stamps = (f"{uuid.uuid4().hex}-{number}" for number in itertools.count()) if stamp else None
 
     @asynccontextmanager
     async def moving(self, source: str, exchange: str) -> AsyncIterator[Transfer]:
@@ -75,40 +121,21 @@ class Mover:
                 # It may have taken what the target did not.
                 await self._broker.purge(self._witness)
 
-    async def until_empty(self, transfer: Transfer, source: str) -> None:
-        """Until no message is ready. Raises BrokerError, Unreachable."""
-        while True:
-            await transfer.idle()
-            if not (await self._broker.depth(source)).messages:
-                return
-
     def rewrite(self, parcel: Parcel) -> bytes | None:
-        """The properties to move it with; None if it has been moved before.
-
-        They are the original's bytes, but: persistent; without a user id that is not ours, which the broker would
-        refuse; with the exchange and key it was first published with, in the headers that retries keep them in.
-        """
+        """The properties to move it with; None if it is to be left out."""
+        properties = readable(parcel)
+        if properties is None:
+            return untouched(parcel)
+        stamp = properties.header(MIGRATION_ID)
+        if isinstance(stamp, str) and self._surplus(stamp):
+            return None
         route = parcel.route
-        try:
-            properties = Properties(parcel.header)
-        except (ValueError, IndexError, struct.error):
-            return parcel.header[_PROPERTIES:]
-        if route.redelivered and self._known:
-            identity = properties.message_id or _bytes_of(properties.header(MIGRATION_ID))
-            if identity is not None and _digest(identity, route.routing_key, parcel.body) in self._known:
-                return None
-        properties.persist()
-        properties.remove_headers(_BROKER_HEADERS)
-        if properties.user_id not in (None, self._user):
-            properties.remove_user_id()
-        added: dict[str, str] = {}
-        if self._stamps is not None and not properties.message_id and properties.header(MIGRATION_ID) is None:
-            added[MIGRATION_ID] = next(self._stamps)
-        if properties.header(ORIGINAL_ROUTING_KEY) is None:
-            added |= {ORIGINAL_EXCHANGE: route.exchange, ORIGINAL_ROUTING_KEY: route.routing_key}
-        if added:
-            properties.add_headers(added)
-        return properties.encode()
+        identity = properties.message_id or _bytes_of(stamp)
+        if route.redelivered and identity and _digest(identity, route.routing_key, parcel.body) in self._known:
+            return None
+        if properties.message_id:
+            properties.remove_headers({MIGRATION_ID})
+        return carried(properties, parcel, self._user)
 
     async def _read_witness(self) -> None:
         """Read the witness, once the channel whose messages it saw is surely gone: some of them have come back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 _MOST_BYTES = 255
-_LONGEST_SUFFIX = ".kept.witness"
+_LONGEST_SUFFIX = ".kept.presence"
 
 
 class Names:
@@ -15,7 +15,9 @@ class Names:
         entrance: a fanout exchange that takes what was bound to the queue; what it can't route goes to `arriving`.
         arriving: an exchange and its queue: what comes while the queue is made anew.
         kept: an exchange and its queue: what was in the queue.
-        back: an exchange that leads to the queue alone.
+        notes, presence: of the ledger of what was put there.
+        back: an exchange that leads to the queue alone, and to its witness.
+        witness: the queue that keeps copies of what was last moved back.
         probe: made and deleted again, to see whether the broker takes the new attributes.
     """
 
@@ -24,12 +26,11 @@ class Names:
         self.entrance = prefix
         self.arriving = f"{prefix}.arriving"
         self.kept = f"{prefix}.kept"
+        self.notes = f"{prefix}.kept.notes"
+        self.presence = f"{prefix}.kept.presence"
         self.back = f"{prefix}.back"
+        self.witness = f"{prefix}.back.witness"
         self.probe = f"{prefix}.probe"
-
-    def witness(self, exchange: str) -> str:
-        """The queue that keeps copies of what was last moved to an exchange of these."""
-        return f"{exchange}.witness"
 
 
 def prefix_for(topology: str, name: str) -> str:

@@ -38,7 +38,8 @@ from pipeline.provision.changes import Detail
 from pipeline.provision.compare import queue_details
 from pipeline.provision.definitions_json import definitions_from_json
 from pipeline.provision.management import Refused
-from pipeline.provision.migration.mover import Mover
+from pipeline.provision.migration.account import Account
+from pipeline.provision.migration.mover import Homeward, Outward, until_empty
 from pipeline.provision.migration.names import Names
 from pipeline.provision.migration.objects import DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY
 from pipeline.provision.migration.record import Record
@@ -69,6 +70,7 @@ class QueueMigration(Migration):
         self.queue = record.name
         self.names = Names(record.prefix)
         self._objects, self._broker = workshop.objects, workshop.broker
+        self._account = Account(self, self.names)
         self._watch: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -124,13 +126,13 @@ class QueueMigration(Migration):
         deadline = loop.time() + self.workshop.patience_s
         reason = ""
         while loop.time() < deadline:
-            mover = await self._mover(names.kept, self.record.witnessed, stamp=True)
+            mover = Outward(self._broker, window=self.record.window, ledger=await self._account.open())
             try:
                 async with mover.moving(self.queue, names.kept) as transfer:
                     empty_since = loop.time()
                     before = -1
                     while loop.time() < deadline:
-                        await mover.until_empty(transfer, self.queue)
+                        await until_empty(self._broker, transfer, self.queue)
                         held = await objects.messages(self.queue)
                         if held or transfer.moved != before:
                             before, empty_since = transfer.moved, loop.time()
@@ -198,8 +200,8 @@ class QueueMigration(Migration):
                     break
                 with contextlib.suppress(Refused):  # something came at the last moment
                     await objects.remove("queue", name, **{"if-empty": "true"})
-        for exchange in (names.kept, names.back):
-            await objects.remove("queue", names.witness(exchange))
+        for name in (names.notes, names.presence, names.witness):
+            await objects.remove("queue", name)
         await objects.remove("exchange", names.back)
         await objects.remove_policy(names.prefix)
         if self.record.consumers and not self.record.abandoned:
@@ -253,17 +255,19 @@ class QueueMigration(Migration):
                 with contextlib.suppress(NoSuchQueue):
                     await self._broker.depth(queue)
 
-    async def _mover(self, exchange: str, witnessed: bool, *, stamp: bool) -> Mover:
-        """With the exchange's witness in place, or without one."""
-        witness = self.names.witness(exchange)
-        if witnessed:
+    async def _homeward(self) -> Homeward:
+        """With the witness in place, where there can be one."""
+        witness: str | None = self.names.witness if await self._may_be_witnessed() else None
+        if witness is not None:
             arguments = {"x-max-length": self.record.window * _WITNESSED_WINDOWS}
             try:
                 await self._objects.make_queue(QueueDefinition(witness, durable=False, arguments=arguments))
-                await self._objects.bind([BindingDefinition(exchange, witness, "queue", "")])
+                await self._objects.bind([BindingDefinition(self.names.back, witness, "queue", "")])
             except Refused:  # brokers may not allow queues that are not durable
-                witnessed = False
-        return Mover(self._broker, window=self.record.window, stamp=stamp, witness=witness if witnessed else None)
+                witness = None
+        await self._account.settle()
+        surplus = self._account.is_surplus
+        return Homeward(self._broker, window=self.record.window, witness=witness, surplus=surplus)
 
     async def _may_be_witnessed(self) -> bool:
         """Not where the queue may refuse what its witness takes."""
@@ -277,11 +281,11 @@ class QueueMigration(Migration):
         deadline = loop.time() + self.workshop.patience_s
         self._start_watching()
         while True:
-            mover = await self._mover(self.names.back, await self._may_be_witnessed(), stamp=False)
+            mover = await self._homeward()
             try:
                 async with mover.moving(source, self.names.back) as transfer:
                     try:
-                        await self._while_queue_is_there(self._emptied(mover, transfer, source, turn_back))
+                        await self._while_queue_is_there(self._emptied(transfer, source, turn_back))
                     finally:
                         await self._count(transfer.moved, transfer.dropped)
                         if transfer.moved:
@@ -296,7 +300,7 @@ class QueueMigration(Migration):
                     raise self._stuck(error) from error
                 await asyncio.sleep(0.2)
 
-    async def _emptied(self, mover: Mover, transfer: Transfer, source: str, turn_back: bool) -> None:
+    async def _emptied(self, transfer: Transfer, source: str, turn_back: bool) -> None:
         if turn_back:
             loop = asyncio.get_running_loop()
             turn_at = loop.time() + _TURN_BACK_AFTER_S
@@ -305,7 +309,7 @@ class QueueMigration(Migration):
                 transfer.check()
                 await asyncio.sleep(0.01)
             await self._objects.bind([self._way_in])
-        await mover.until_empty(transfer, source)
+        await until_empty(self._broker, transfer, source)
 
     async def _while_queue_is_there(self, work: Coroutine[Any, Any, None]) -> None:
         """Its witness would go on taking messages for a queue that somebody deleted. Raises NoSuchQueue."""

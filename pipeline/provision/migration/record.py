@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pipeline.errors import PipelineError
@@ -34,7 +34,8 @@ class Record:
         step: the step that is under way.
         window: messages that may be on their way at a time.
         consumers: that the queue had at the beginning.
-        witnessed: whether copies of what was moved last are kept, to tell after a kill what had arrived.
+        witnessed: whether it can be told after a kill what had arrived (see `mover`).
+        run, acked: of the account of what was set aside: the run that is open, and how far each one before it came.
         deleted_at: seconds since the epoch; None as long as the old one is there.
         back_at: when the new queue had its first consumer, or the new exchange was there.
         abandoned: why the queue is left as it was; empty if it is not.
@@ -51,6 +52,8 @@ class Record:
     window: int = 1000
     consumers: int = 0
     witnessed: bool = False
+    run: str = ""
+    acked: Mapping[str, int] = field(default_factory=dict)
     deleted_at: float | None = None
     back_at: float | None = None
     abandoned: str = ""
@@ -134,7 +137,7 @@ class Records:
 
 
 def _to_json(record: Record) -> dict[str, Any]:
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    values = {each.name: getattr(record, each.name) for each in fields(record)}
     return values | {
         "kind": record.kind.value,
         "before": definition_to_json(record.before),
@@ -151,8 +154,8 @@ def _from_json(value: Mapping[str, Any], where: str) -> Record:
         (read,) = getattr(definitions_from_json({section: [row]}, where=where), section)
         return read
 
-    known = {field.name for field in fields(Record)}
-    rest = {key: each for key, each in value.items() if key in known}
+    known = {each.name for each in fields(Record)}
+    rest = {key: told for key, told in value.items() if key in known}
     return Record(
         **rest
         | {

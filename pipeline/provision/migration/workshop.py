@@ -7,13 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-import structlog
-
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.provision.migration.objects import Objects
 from pipeline.provision.migration.record import Record, Records
-
-_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,6 @@ async def carry_out(migration: _M, steps: Sequence[Step[_M]]) -> None:
             if index > begun:
                 await migration.note(step=step.name)
             migration.workshop.report(migration.record)
-            _log.info("migration_step", kind=record.kind.value, name=record.name, step=step.name)
             await step.run(migration)
     finally:
         await migration.close()
