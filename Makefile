@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music bench bench-topology bench-analysis bench-tracklist instruments lock clean
+.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music bench bench-topology bench-migration bench-analysis bench-tracklist instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -44,10 +44,13 @@ asyncapi-schema: servers
 test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
 	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
 
-bench: bench-topology bench-analysis bench-tracklist ## Run all benchmarks
+bench: bench-topology bench-migration bench-analysis bench-tracklist ## Run all benchmarks
 
 bench-topology: $(VENV)/.base servers ## Measure lint, plan and apply of large topologies, beside RabbitMQ's own import
 	@$(RUN) -m ops.bench.topology
+
+bench-migration: $(VENV)/.base servers ## Measure how fast a queue with messages is made anew, beside RabbitMQ's shovel
+	@$(RUN) -m ops.bench.migration
 
 bench-analysis: $(VENV)/.bench instruments ## Measure speed and accuracy of the analysis, beside librosa
 	@$(RUN) -m ops.bench.analysis

@@ -15,7 +15,7 @@ from ops.servers.process import ServerFailed, end, free_ports, launch, wait_unti
 
 # The wrappers in /usr/sbin refuse other users, and as root switch to the user `rabbitmq`: these do neither.
 _SCRIPTS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/sbin"), Path("/usr/local/sbin"))
-_PLUGINS = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_consistent_hash_exchange]."
+_PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_consistent_hash_exchange")
 
 
 def server_script() -> Path | None:
@@ -24,9 +24,14 @@ def server_script() -> Path | None:
 
 
 class PrivateRabbitMQ:
-    """One node. `start` blocks until the vhost is there and the AMQP port is open (5 to 10 s)."""
+    """One node. `start` blocks until the vhost is there and the AMQP port is open (5 to 10 s).
 
-    def __init__(self) -> None:
+    Args:
+        plugins: more of RabbitMQ's own.
+    """
+
+    def __init__(self, *plugins: str) -> None:
+        self._plugins = (*_PLUGINS, *plugins)
         self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
         self.amqp_port, self.management_port, self._prometheus_port, self._dist_port, self._epmd_port = free_ports(5)
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -101,7 +106,7 @@ class PrivateRabbitMQ:
         if not cookie.exists():
             cookie.write_text(secrets.token_hex(16))
             cookie.chmod(0o400)
-        (self.folder / "enabled_plugins").write_text(_PLUGINS)
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.management_port}\n"
