@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdou
 from pipeline.cli.migration import WaitOption, finish_begun, migrating
 from pipeline.cli.running import RunningPipeline
 from pipeline.errors import PipelineError
+from pipeline.provision.access import require_other_user
 from pipeline.provision.apply import Outcome, Status, apply
 from pipeline.provision.changes import Action, Plan, plan_to_json
 from pipeline.provision.management import ManagementClient
@@ -24,6 +26,7 @@ from pipeline.provision.migration.record import PATIENCE_S, Record, Records
 from pipeline.provision.migration.status import under_way
 from pipeline.provision.observe import Observed, observe
 from pipeline.provision.ownership import Ownership, read_ownership
+from pipeline.provision.passwords import read_passwords, with_hashes
 from pipeline.provision.plan import plan
 from pipeline.provision.planfile import read_plan, require_current, write_plan
 from pipeline.provision.prune import Pruner
@@ -116,7 +119,8 @@ async def _plan(loaded: Loaded, prune: bool) -> Plan:
         async with RunningPipeline(loaded.settings) as running:
             held = await running.definitions()
         nobody = Ownership(loaded.topology.name)
-        return plan(loaded.definitions, Observed(held), nobody, published=publications(loaded.topology))
+        desired = loaded.definitions.without_access()  # the embedded broker has no users
+        return plan(desired, Observed(held), nobody, published=publications(loaded.topology))
     async with management_client(loaded) as client:
         return (await plan_with(client, loaded, prune=prune))[0]
 
@@ -124,12 +128,16 @@ async def _plan(loaded: Loaded, prune: bool) -> Plan:
 async def plan_with(client: ManagementClient, loaded: Loaded, *, prune: bool = False) -> tuple[Plan, Ownership]:
     """The plan for the broker as it is now, and what the topology owns there."""
     name = loaded.topology.name
+    require_other_user(loaded.definitions, client.user, client.where)
+    passwords = read_passwords(loaded.topology, loaded.folder, os.environ)
     observed, owned, begun = await asyncio.gather(
-        observe(client), read_ownership(client, name), Records(client, name).read()
+        observe(client, access=True), read_ownership(client, name), Records(client, name).read()
     )
     published = publications(loaded.topology)
-    made = plan(loaded.definitions, observed, owned, published=published, prune=prune)
-    return replace(made, notes=(*made.notes, *map(under_way, begun))), owned
+    desired = with_hashes(loaded.definitions, observed.definitions, passwords)
+    made = plan(desired, observed, owned, published=published, prune=prune)
+    notes = (*made.notes, *(passwords.notes if observed.access else ()), *map(under_way, begun))
+    return replace(made, notes=notes), owned
 
 
 async def _apply(

@@ -9,20 +9,31 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from pipeline.errors import ExitCode, PipelineError, Unreachable
+from pipeline.provision.access import KINDS as ACCESS
 from pipeline.provision.changes import Action, Change, Kind, Plan, identity_of, kind_of
 from pipeline.provision.compare import Object, policy_targets
 from pipeline.provision.definitions_json import Definition, definition_to_json
+from pipeline.provision.granting import grant
 from pipeline.provision.management import Denied, ManagementClient, Refused
 from pipeline.provision.ownership import Ownership, read_ownership, write_ownership
 from pipeline.provision.prune import ORDER as PRUNING_ORDER
 from pipeline.provision.prune import Pruner
-from pipeline.topology.definitions import BindingDefinition, PolicyDefinition
+from pipeline.topology.definitions import (
+    BindingDefinition,
+    PermissionDefinition,
+    PolicyDefinition,
+    TopicPermissionDefinition,
+)
 
 _T = TypeVar("_T")
 
 # Policies first: each one makes RabbitMQ match every queue there is against every policy, which for a thousand
 # queues takes seconds a policy; before there are queues it takes nothing.
-_ORDER = (Kind.POLICY, Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING)
+# Topic permissions before permissions: they only take away, and a permission alone would allow every routing key.
+_ORDER = (
+    *(Kind.POLICY, Kind.EXCHANGE, Kind.QUEUE, Kind.BINDING),
+    *(Kind.VHOST_LIMIT, Kind.USER, Kind.USER_LIMIT, Kind.TOPIC_PERMISSION, Kind.PERMISSION),
+)
 
 # What the URL says already, or the API does not take.
 _NOT_IN_BODY = {
@@ -124,7 +135,8 @@ async def apply(
     """Make what the plan creates, update what it updates, make anew what it replaces, delete what it prunes.
 
     Policies, then exchanges, then queues, then bindings, those of a kind side by side: nothing flows into a queue
-    whose TTL and dead letters are not in force yet, and a binding whose queue or policy failed is not made. Every
+    whose TTL and dead letters are not in force yet, and a binding whose queue or policy failed is not made. Users
+    and what they may do come after that, permissions last. Every
     step is idempotent: after a failure or a kill, planning and applying again completes what is missing. Nothing
     is deleted unless all of that went well, and then only what is empty and unused (see `prune`).
 
@@ -199,6 +211,7 @@ class _Run:
             if isinstance(change.definition, BindingDefinition) and change.definition.destination_type == "queue"
         }
         self._unprotected: set[Object] = set()
+        self._unrestricted: set[str] = set()
 
     async def carry_out(self, change: Change) -> None:
         """Never raises but for a cancellation."""
@@ -261,6 +274,8 @@ class _Run:
     def _obstacle(self, change: Change) -> str:
         if self.lost is not None:
             return "the management API stopped answering"
+        if change.kind in ACCESS:
+            return self._obstacle_to_access(change)
         if not isinstance(binding := change.definition, BindingDefinition):
             return ""
         ends = ((Kind.EXCHANGE, binding.source), (Kind(binding.destination_type), binding.destination))
@@ -270,8 +285,18 @@ class _Run:
             return f'the policy of the queue "{binding.destination}" is not in force'
         return ""
 
+    def _obstacle_to_access(self, change: Change) -> str:
+        user = getattr(change.definition, "user", None)
+        if (Kind.USER, user) in self._missing:
+            return f'the user "{user}" could not be made'
+        if isinstance(change.definition, PermissionDefinition) and user in self._unrestricted:
+            return f'a topic permission of the user "{user}" could not be made, without which it would be too wide'
+        return ""
+
     async def _send(self, change: Change) -> bool:
         """Returns: whether the object is ours, rather than made by somebody else since the plan."""
+        if change.kind in ACCESS:
+            return await grant(self._client, change)
         definition, vhost = change.definition, self._client.vhost
         hidden = _NOT_IN_BODY[change.kind]
         body = {key: value for key, value in definition_to_json(definition).items() if key not in hidden}
@@ -279,7 +304,7 @@ class _Run:
             to = "q" if definition.destination_type == "queue" else "e"
             await self._client.post("bindings", vhost, "e", definition.source, to, definition.destination, body=body)
             return True
-        created = await self._client.put(_COLLECTIONS[change.kind], vhost, definition.name, body=body)
+        created = await self._client.put(_COLLECTIONS[change.kind], vhost, change.name, body=body)
         return created or change.kind is Kind.POLICY
 
     def _record(self, change: Change, status: Status, reason: str = "") -> None:
@@ -289,6 +314,8 @@ class _Run:
             self._missing.add((change.kind, change.name))
             if isinstance(change.definition, PolicyDefinition):
                 self._unprotected.update(policy_targets(change.definition, self._bound))
+            elif isinstance(change.definition, TopicPermissionDefinition):
+                self._unrestricted.add(change.definition.user)
         outcome = Outcome(change, status, reason)
         self.outcomes.append(outcome)
         if self._progress is not None:

@@ -10,7 +10,17 @@ from typing import Any
 
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.provision.definitions_json import Definition, definition_to_json, definitions_from_json
-from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
+from pipeline.topology.definitions import (
+    BindingDefinition,
+    ExchangeDefinition,
+    PermissionDefinition,
+    PolicyDefinition,
+    QueueDefinition,
+    TopicPermissionDefinition,
+    UserDefinition,
+    UserLimitDefinition,
+    VhostLimitDefinition,
+)
 
 
 class Action(StrEnum):
@@ -29,6 +39,11 @@ class Kind(StrEnum):
     QUEUE = "queue"
     POLICY = "policy"
     BINDING = "binding"
+    USER = "user"
+    PERMISSION = "permission"
+    TOPIC_PERMISSION = "topic-permission"
+    USER_LIMIT = "user-limit"
+    VHOST_LIMIT = "vhost-limit"
 
 
 class Risk(StrEnum):
@@ -36,9 +51,10 @@ class Risk(StrEnum):
 
     Attributes:
         SAFE: nothing that exists behaves differently.
-        LIVE: takes effect on a queue or an exchange in use; messages may take another way, none is lost.
+        LIVE: takes effect on a queue or an exchange in use; messages may take another way, none is lost. Or a
+            program may be refused what it was allowed to do.
         MIGRATE: immutable on the broker: the object would have to be made anew.
-        DESTRUCTIVE: messages that are there now may be dropped.
+        DESTRUCTIVE: messages that are there now may be dropped, or a program can't work any more.
     """
 
     SAFE = "safe"
@@ -142,22 +158,42 @@ def kind_of(definition: Definition) -> Kind:
             return Kind.POLICY
         case BindingDefinition():
             return Kind.BINDING
+        case UserDefinition():
+            return Kind.USER
+        case PermissionDefinition():
+            return Kind.PERMISSION
+        case TopicPermissionDefinition():
+            return Kind.TOPIC_PERMISSION
+        case UserLimitDefinition():
+            return Kind.USER_LIMIT
+        case VhostLimitDefinition():
+            return Kind.VHOST_LIMIT
 
 
 def identity_of(definition: Definition) -> str:
-    """What makes it the same object among those of its kind: its name, or all there is to a binding."""
-    if not isinstance(definition, BindingDefinition):
-        return definition.name
-    arguments = dict(definition.arguments)
-    parts = [definition.source, definition.destination_type, definition.destination, definition.routing_key, arguments]
-    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    """What makes it the same object among those of its kind: its name, whose it is, or all there is to a binding."""
+    match definition:
+        case BindingDefinition(source=source, destination=to, destination_type=type, routing_key=key):
+            return json.dumps([source, type, to, key, dict(definition.arguments)], sort_keys=True, ensure_ascii=False)
+        case PermissionDefinition(user=user):
+            return user
+        case TopicPermissionDefinition(user=user, exchange=other) | UserLimitDefinition(user=user, name=other):
+            return json.dumps([user, other], ensure_ascii=False)
+    return definition.name
 
 
 def name_of(definition: Definition) -> str:
     """As users know it."""
-    if not isinstance(definition, BindingDefinition):
-        return definition.name
-    return f"{definition.source} → {definition.destination} {definition.routing_key}".rstrip()
+    match definition:
+        case BindingDefinition(source=source, destination=destination, routing_key=key):
+            return f"{source} → {destination} {key}".rstrip()
+        case PermissionDefinition(user=user):
+            return user
+        case TopicPermissionDefinition(user=user, exchange=exchange):
+            return f"{user} → {exchange}"
+        case UserLimitDefinition(user=user, name=name):
+            return f"{user} {name}"
+    return definition.name
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -205,17 +241,23 @@ def plan_from_json(document: Mapping[str, Any], *, where: str = "") -> Plan:
         raise PipelineError("Not a plan", where=where, fix="Write one with `pipeline plan --output json`") from error
 
 
-_SECTIONS = {
+# Of definitions, where each kind of object is listed.
+SECTIONS = {
     Kind.EXCHANGE: "exchanges",
     Kind.QUEUE: "queues",
     Kind.POLICY: "policies",
     Kind.BINDING: "bindings",
+    Kind.USER: "users",
+    Kind.PERMISSION: "permissions",
+    Kind.TOPIC_PERMISSION: "topic_permissions",
+    Kind.USER_LIMIT: "user_limits",
+    Kind.VHOST_LIMIT: "vhost_limits",
 }
 
 
 def _change_from_json(row: Mapping[str, Any], where: str) -> Change:
     kind = Kind(row["kind"])
-    section = _SECTIONS[kind]
+    section = SECTIONS[kind]
     (definition,) = getattr(definitions_from_json({section: [row["definition"]]}, where=where), section)
     return Change(
         action=Action(row["action"]),

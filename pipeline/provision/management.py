@@ -62,6 +62,7 @@ class ManagementClient:
 
     def __init__(self, url: str, vhost: str, *, concurrency: int = _CONCURRENCY, timeout_s: float = 30.0) -> None:
         base, user, password = _taken_apart(url)
+        self.user = user
         self.vhost = vhost
         self.where = base
         self._base = f"{base.removesuffix('/api')}/api/"

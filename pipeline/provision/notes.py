@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.provision.access import access_of
 from pipeline.provision.changes import Kind
 from pipeline.provision.compare import Object, named, policy_targets, understood
 from pipeline.provision.observe import Observed
@@ -18,6 +19,7 @@ def notes_on(desired: Definitions, observed: Observed, owned: Ownership) -> tupl
     """One sentence each, in a stable order."""
     return (
         *_ownership(owned),
+        *_access(desired, observed),
         *_foreign_policies(desired, observed, owned),
         *_operator_policies(desired, observed),
         *_unwell(desired, observed),
@@ -29,6 +31,14 @@ def _ownership(owned: Ownership) -> Iterator[str]:
         yield (
             'The record of what this topology owns can\'t be read without the tag "policymaker": '
             "what is not declared any more is not shown"
+        )
+
+
+def _access(desired: Definitions, observed: Observed) -> Iterator[str]:
+    if access_of(desired) and not observed.access:
+        yield (
+            'Users, permissions and limits are not looked at, and not changed: that takes the tag "administrator" '
+            "(`rabbitmqctl set_user_tags`)"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.provision.definitions_json import definitions_from_json, policies_from_json
-from pipeline.provision.management import ManagementClient
+from pipeline.provision.management import Denied, ManagementClient
 from pipeline.topology.definitions import Definitions, PolicyDefinition
 
 
@@ -33,18 +33,23 @@ class Observed:
 
     Attributes:
         facts: by queue name.
+        access: whether users, permissions and limits were looked at; else the definitions hold none.
         operator_policies: merged by the broker with the policies, and not changed by anything here.
     """
 
     definitions: Definitions
     facts: Mapping[str, QueueFacts] = field(default_factory=dict)
     operator_policies: tuple[PolicyDefinition, ...] = ()
+    access: bool = False
 
 
-async def observe(client: ManagementClient) -> Observed:
+async def observe(client: ManagementClient, *, access: bool = False) -> Observed:
     """The client's vhost, in six requests. The tag `management` is enough.
 
     `/api/definitions` would be one request but wants an administrator, and knows nothing of depths.
+
+    Args:
+        access: look at users, permissions and limits too, in four more; for others than administrators it is left.
     Raises: Unreachable, PipelineError.
     """
     vhost = client.vhost
@@ -57,18 +62,42 @@ async def observe(client: ManagementClient) -> Observed:
         client.list("policies", vhost),
         client.list("operator-policies", vhost),
     )
+    allowed = await _access(client) if access else None
     definitions = definitions_from_json(
         {
             "exchanges": [row for row in exchanges if not _reserved(row.get("name"))],
             "queues": [row for row in queues if not _reserved(row.get("name"))],
             "bindings": [row for row in bindings if row.get("source") and not _reserved(row.get("destination"))],
             "policies": policies,
+            **(allowed or {}),
         },
         where=client.where,
     )
     consumers = {row.get("name"): row.get("consumers") for row in statistics}
     facts = {row["name"]: _facts(row, consumers.get(row["name"])) for row in queues}
-    return Observed(definitions, facts, policies_from_json(operator_policies, where=client.where))
+    overriding = policies_from_json(operator_policies, where=client.where)
+    return Observed(definitions, facts, overriding, access=allowed is not None)
+
+
+async def _access(client: ManagementClient) -> dict[str, list[dict[str, Any]]] | None:
+    """None if the user may not see it."""
+    try:
+        users = await client.list("users")
+    except Denied:
+        return None
+    permissions, topic_permissions, limits = await asyncio.gather(
+        client.list("vhosts", client.vhost, "permissions"),
+        client.list("vhosts", client.vhost, "topic-permissions"),
+        client.list("vhost-limits", client.vhost),
+    )
+    return {
+        "users": users,
+        "permissions": permissions,
+        "topic_permissions": topic_permissions,
+        "vhost_limits": [
+            {"name": name, "value": value} for row in limits for name, value in (row.get("value") or {}).items()
+        ],
+    }
 
 
 def _reserved(name: Any) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pipeline.provision.access import KINDS as ACCESS
+from pipeline.provision.access import access_changes, access_of, risk_of_losing
 from pipeline.provision.changes import Action, Change, Kind, Plan, Risk, identity_of, kind_of, name_of
 from pipeline.provision.compare import (
     exchange_details,
@@ -36,10 +38,11 @@ def plan(
 ) -> Plan:
     """What would make the broker match, and what is not declared any more.
 
-    - What is missing is created; a policy that differs is updated.
+    - What is missing is created; a policy that differs is updated, and so are users, permissions and limits.
     - An exchange or a queue that exists with other attributes is shown as `replace`: a broker can't change them.
     - What the broker holds and the file does not declare is shown as `delete` if it is owned; otherwise it is
-      somebody else's and not shown. Nor are bindings that go with a deleted queue or exchange.
+      somebody else's and not shown. Nor is what goes with it: bindings with a queue or an exchange, permissions
+      and limits with a user.
 
     Each change says which routes it would lose, among the messages `published` (exchange and routing key) and the
     keys that bindings take; what is deleted is taken for gone, whether the plan is to `prune` or not.
@@ -52,6 +55,7 @@ def plan(
         *_queue_changes(desired, observed),
         *_policy_changes(desired, observed),
         *_binding_changes(desired, observed),
+        *(access_changes(desired, observed.definitions) if observed.access else ()),
         *_deletes(desired, observed, owned),
     ]
     going = {(change.kind, change.identity) for change in changes if change.action is Action.DELETE}
@@ -63,7 +67,9 @@ def plan(
         vhost=owned.vhost,
         changes=tuple(sorted(changes, key=_order)),
         notes=notes_on(desired, observed, owned),
-        vanished=owned.objects - there,
+        vanished=frozenset(
+            key for key in owned.objects if key not in there and (observed.access or key[0] not in ACCESS)
+        ),
         prune=prune,
     )
 
@@ -173,6 +179,10 @@ def _deletes(desired: Definitions, observed: Observed, owned: Ownership) -> Iter
             ends = ((Kind.EXCHANGE, definition.source), (Kind(definition.destination_type), definition.destination))
             if any(end in going for end in ends):
                 continue
+        elif kind in ACCESS:
+            if (Kind.USER, getattr(definition, "user", None)) in going:
+                continue
+            risk = risk_of_losing(definition)
         elif isinstance(definition, QueueDefinition):
             facts = _facts(observed, [definition.name])
             risk = Risk.DESTRUCTIVE if facts[0] != 0 else Risk.LIVE if facts[1] != 0 else Risk.SAFE
@@ -184,6 +194,7 @@ def _all(definitions: Definitions) -> Iterator[Definition]:
     yield from definitions.queues
     yield from definitions.policies
     yield from definitions.bindings
+    yield from access_of(definitions)
 
 
 def _facts(observed: Observed, queues: Iterable[str]) -> tuple[int | None, int | None]:

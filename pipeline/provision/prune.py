@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.broker.port import Depth
 from pipeline.provision.changes import Change, Kind
 from pipeline.provision.definitions_json import policies_from_json
+from pipeline.provision.granting import revoke
 from pipeline.provision.management import ManagementClient, NotFound, Refused
 from pipeline.topology.definitions import (
     BindingDefinition,
@@ -18,7 +19,10 @@ from pipeline.topology.definitions import (
 )
 
 # What stands on other objects goes before them.
-ORDER = (Kind.BINDING, Kind.QUEUE, Kind.EXCHANGE, Kind.POLICY)
+ORDER = (
+    *(Kind.PERMISSION, Kind.TOPIC_PERMISSION, Kind.USER_LIMIT, Kind.USER, Kind.VHOST_LIMIT),
+    *(Kind.BINDING, Kind.QUEUE, Kind.EXCHANGE, Kind.POLICY),
+)
 
 
 class Pruner:
@@ -54,6 +58,8 @@ class Pruner:
                     return await self._delete_exchange(name)
                 case PolicyDefinition() as policy:
                     return await self._delete_policy(policy)
+                case _:
+                    return await revoke(self._client, change, self._forced)
         except NotFound:
             return ""
 

@@ -11,6 +11,7 @@ from pipeline.provision.changes import Action, Change, Detail, LostRoute, Plan, 
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 _KIND_WIDTH = 9
+_NAMES_SHOWN = 4
 _GAP = "   "
 # Longer cells push what is right of them instead of every line.
 _NAME_WIDTH, _DETAILS_WIDTH = 48, 56
@@ -33,10 +34,11 @@ def render(plan: Plan) -> str:
     cells = [(printable(change.name), _details(change), _right(change, plan.prune)) for change in plan.changes]
     name_width = max((len(name) for name, details, right in cells if details or right), default=0)
     details_width = max((len(details) for _, details, right in cells if right), default=0)
+    kind_width = max(_KIND_WIDTH, *(len(change.kind.value) for change in plan.changes), 0)
     lines = []
     for change, (name, details, right) in zip(plan.changes, cells, strict=True):
         line = (
-            f"{SYMBOLS[change.action]} {change.kind.value:<{_KIND_WIDTH}} "
+            f"{SYMBOLS[change.action]} {change.kind.value:<{kind_width}} "
             f"{name:<{min(name_width, _NAME_WIDTH)}}{_GAP}{details:<{min(details_width, _DETAILS_WIDTH)}}{_GAP}{right}"
         )
         lines += [line.rstrip(), *_unrouted(change.unrouted)]
@@ -120,11 +122,19 @@ def render_value(value: Any, unit: str = "") -> str:
     """An attribute's value as a person reads it."""
     if value is None:
         return "(not set)"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return _names(value)
     if isinstance(value, str) and value and printable(value) == value:
         text = value
     else:
         text = json.dumps(value, ensure_ascii=not isinstance(value, str) or not value.isprintable())
     return f"{text} {unit}".rstrip()
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(printable(name) or '""' for name in names[:_NAMES_SHOWN]) or "nothing"
+    rest = len(names) - _NAMES_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
 
 
 def _unrouted(routes: Sequence[LostRoute]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pipeline.topology.flow import check_flow
 from pipeline.topology.limits import check_limits
 from pipeline.topology.model import Topology
 from pipeline.topology.names import check_names
+from pipeline.topology.permitted import check_users
 
 
 def check(topology: Topology, document: Document, broker: Broker, *, whole: bool = True) -> Iterator[Diagnostic]:
@@ -24,5 +25,6 @@ def check(topology: Topology, document: Document, broker: Broker, *, whole: bool
     yield from names
     yield from check_limits(topology, document)
     yield from check_broker(topology, document, broker)
+    yield from check_users(topology, document)
     if whole and not names:
         yield from check_flow(topology, document)

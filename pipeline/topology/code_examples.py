@@ -67,6 +67,7 @@ tests:
 _WORK = "    dead_letter: {exchange: buried}\n"
 _STAGE = '    run: ["models:first", {all: ["models:second"]}]\n'
 _LONG = "k" * 256
+_USERS = ("tests:", "users:\n  worker: {stages: [handle], password: {env: WORKER_PASSWORD}}\ntests:")
 EXAMPLES = (
     Example("T004", "name: small", "name: sm: all", "sm: all", ""),
     Example("T005", "  work:\n", "\twork:\n", "\twork:", ""),
@@ -205,6 +206,37 @@ EXAMPLES = (
     ),
     Example("T215", _WORK, f"{_WORK}    type: quorum\n    overflow: drop-head\n", "drop-head", "queues.work.overflow"),
     Example("T301", "models:first", "models:frist", "frist", "stages.handle.run[0]"),
+    Example("T401", "stages: [handle]", "stages: [handel]", "handel", "users.worker.stages[0]", also=_USERS),
+    Example("T402", "stages: [handle]", "sources: [wacher]", "wacher", "users.worker.sources[0]", also=_USERS),
+    Example("T403", "stages: [handle], ", "", "worker:", "users.worker", also=_USERS),
+    Example("T404", "stages: [handle]", "dead_letters: [grave]", "grave", "users.worker.dead_letters[0]", also=_USERS),
+    Example(
+        "T406",
+        "stages: [handle]",
+        "stages: [handle], limits: {max_connections: 1}",
+        "max_connections",
+        "users.worker.limits.max_connections",
+        also=_USERS,
+    ),
+    Example(
+        "T406", "reaches: [work]\n", "reaches: [work]\nlimits: {max_queues: 2}\n", "max_queues", "limits.max_queues"
+    ),
+    Example(
+        "T407",
+        "tests:",
+        "users:\n  shop: {publishes: [order], password: {env: SHOP_PASSWORD}}\ntests:",
+        "shop:",
+        "users.shop",
+        also=("sources:", '  order: {model: "models:Task", exchange: "", routing_key: work}\nsources:'),
+    ),
+    Example(
+        "T408",
+        "stages: [handle]",
+        "stages: [handle], tags: [administrator]",
+        "administrator",
+        "users.worker.tags[0]",
+        also=_USERS,
+    ),
     Example("T501", _WORK, f"{_WORK}    durable: false\n", "durable", "queues.work.durable"),
     Example(
         "T502",

@@ -31,7 +31,7 @@ class Code:
 _WARNING = Severity.WARNING
 
 # T0: the file and its YAML. T1: names and values. T2: how messages flow. T3: the code the file names.
-# T5: what depends on the broker's version.
+# T4: users and what they may do. T5: what depends on the broker's version.
 CODES: Mapping[str, Code] = {
     "T001": Code("File cannot be read", "The topology is read from one regular file that this user may read."),
     "T002": Code("File too large", "A topology of more than 10 MB is taken for a mistake."),
@@ -72,7 +72,7 @@ CODES: Mapping[str, Code] = {
     "T109": Code(
         "Name too long", "A name or routing key takes at most 255 bytes in AMQP, the endings we add included."
     ),
-    "T110": Code("Name used twice", "Two exchanges, or two queues, of one name would be one object on the broker."),
+    "T110": Code("Name used twice", "Two exchanges, queues or users of one name would be one object on the broker."),
     "T111": Code(
         "Name kept for the pipeline",
         "The pipeline makes `<queue>.dlq`, `<topology>.dlx` and `<topology>.retry.*` for dead letters and retries.",
@@ -160,6 +160,25 @@ CODES: Mapping[str, Code] = {
         _WARNING,
     ),
     "T301": Code("Code not found", "A module or a name in it, that the file refers to, does not exist."),
+    "T401": Code("Unknown stage", "Stages are referred to by their key in `stages:`."),
+    "T402": Code("Unknown source", "Sources are referred to by their key in `sources:`."),
+    "T403": Code("User does nothing", "It could log in, and do nothing then.", _WARNING),
+    "T404": Code("Queue has no dead-letter queue", "What a user does with dead letters is about `<queue>.dlq`."),
+    "T405": Code(
+        "Too many names for one user",
+        "A permission is one regular expression of all names, of which RabbitMQ takes no more than 64 KiB, compiled.",
+    ),
+    "T406": Code("Limit too low", "With this limit RabbitMQ would refuse what the topology itself needs."),
+    "T407": Code(
+        "User may publish into every queue",
+        "It publishes a message to the default exchange, of which RabbitMQ permits all or nothing.",
+        _WARNING,
+    ),
+    "T408": Code(
+        "Administrator has its permissions for nothing",
+        "An administrator may give itself every permission, and change and delete whatever there is.",
+        _WARNING,
+    ),
     "T501": Code(
         "Transient queues are going",
         "RabbitMQ 4 logs a queue that is not durable as deprecated, and a later version will refuse it.",

@@ -1,4 +1,4 @@
-"""What a broker is to hold, in the terms of RabbitMQ's definitions: exchanges, queues, bindings, policies.
+"""What a broker is to hold, in the terms of RabbitMQ's definitions: exchanges, queues, bindings, policies, users.
 
 Immutable arguments (queue type, `x-max-priority`) are arguments; what may change on a live queue (TTL,
 dead letter, length limits) is in a policy, one for each queue, since only one policy applies to a queue.
@@ -74,6 +74,61 @@ class PolicyDefinition:
         return re.sub(r"\\(.)", r"\1", match[1]) if match else None
 
 
+@dataclass(frozen=True, slots=True)
+class UserDefinition:
+    """Somebody who can log in, to the whole broker and not to one vhost only.
+
+    Attributes:
+        tags: sorted.
+        password_hash: salted, as RabbitMQ keeps it; None where it is not known. Never shown to anybody.
+    """
+
+    name: str
+    tags: tuple[str, ...] = ()
+    password_hash: str | None = field(default=None, repr=False)
+    hashing_algorithm: str = "rabbit_password_hashing_sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionDefinition:
+    """What a user may do in the vhost: regular expressions on the names of queues and exchanges."""
+
+    user: str
+    configure: str
+    write: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicPermissionDefinition:
+    """Routing keys with which a user may publish to a topic exchange (`write`) and bind to it (`read`).
+
+    A user may do so with any key on an exchange for which it has none.
+    """
+
+    user: str
+    exchange: str
+    write: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class UserLimitDefinition:
+    """A limit of a user on the whole broker: `max-connections`, `max-channels`."""
+
+    user: str
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class VhostLimitDefinition:
+    """A limit of the vhost: `max-connections`, `max-queues`."""
+
+    name: str
+    value: int
+
+
 def exactly(name: str) -> str:
     """The pattern of a policy for this name only."""
     return f"^{re.escape(name)}$"
@@ -81,9 +136,21 @@ def exactly(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """A set of definitions; on a broker (observed) or from a topology (desired). Tuples are sorted by name."""
+    """A set of definitions; on a broker (observed) or from a topology (desired). Tuples are sorted by name.
+
+    Permissions and limits are those of one vhost; users, and their limits, of the whole broker.
+    """
 
     exchanges: tuple[ExchangeDefinition, ...] = ()
     queues: tuple[QueueDefinition, ...] = ()
     bindings: tuple[BindingDefinition, ...] = ()
     policies: tuple[PolicyDefinition, ...] = ()
+    users: tuple[UserDefinition, ...] = ()
+    permissions: tuple[PermissionDefinition, ...] = ()
+    topic_permissions: tuple[TopicPermissionDefinition, ...] = ()
+    user_limits: tuple[UserLimitDefinition, ...] = ()
+    vhost_limits: tuple[VhostLimitDefinition, ...] = ()
+
+    def without_access(self) -> Definitions:
+        """Exchanges, queues, bindings and policies only."""
+        return Definitions(self.exchanges, self.queues, self.bindings, self.policies)

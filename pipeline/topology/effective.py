@@ -17,7 +17,7 @@ def effective_yaml(document: Document) -> str:
     """YAML that loads to the same topology in the same environment.
 
     Values with variables in them are printed as they are written: what the variables hold may be secret. A password
-    written in the file is not printed.
+    written in the file is not printed; where it is to be found is.
     """
     return yaml.dump(
         _shown(document, document.value, ()), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110
@@ -27,7 +27,7 @@ def effective_yaml(document: Document) -> str:
 def _shown(document: Document, value: Any, path: Path) -> Any:
     if path in document.secret:
         return document.secret[path]
-    if path and path[-1] in _SECRETS and value is not None:
+    if path and path[-1] in _SECRETS and value is not None and not isinstance(value, dict):
         return _HIDDEN
     if isinstance(value, dict):
         return {key: _shown(document, each, (*path, key)) for key, each in value.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from pipeline.topology.access import permissions_of, topic_permissions_of, user_limits_of, users_of, vhost_limits_of
 from pipeline.topology.definitions import (
     BindingDefinition,
     Definitions,
@@ -30,11 +31,20 @@ def definitions_of(topology: Topology) -> Definitions:
     exchanges, since only there a user can be kept to some routing keys, which are the names of queues here. Names
     that the file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
     """
+    exchanges = tuple(sorted(_exchanges(topology), key=lambda exchange: exchange.name))
+    types = {exchange.name: exchange.type for exchange in exchanges}
     return Definitions(
-        exchanges=tuple(sorted(_exchanges(topology), key=lambda exchange: exchange.name)),
+        exchanges=exchanges,
         queues=tuple(sorted(_queues(topology), key=lambda queue: queue.name)),
         bindings=tuple(sorted(_distinct(_bindings(topology)), key=lambda binding: binding.identity)),
         policies=tuple(sorted(_policies(topology), key=lambda policy: policy.name)),
+        users=tuple(sorted(users_of(topology), key=lambda user: user.name)),
+        permissions=tuple(sorted(permissions_of(topology), key=lambda each: each.user)),
+        topic_permissions=tuple(
+            sorted(topic_permissions_of(topology, types), key=lambda each: (each.user, each.exchange))
+        ),
+        user_limits=tuple(sorted(user_limits_of(topology), key=lambda limit: (limit.user, limit.name))),
+        vhost_limits=tuple(sorted(vhost_limits_of(topology), key=lambda limit: limit.name)),
     )
 
 
@@ -48,9 +58,7 @@ def publications(topology: Topology) -> tuple[tuple[str, str], ...]:
 
 def retry_delays(topology: Topology) -> list[timedelta]:
     """The distinct delays that the stages' retry policies use, shortest first."""
-    names = {stage.retry or topology.defaults.stage.retry for stage in topology.stages.values()}
-    policies = [topology.retries[name] for name in names if name in topology.retries]
-    return sorted({delay for policy in policies for delay in policy.delays})
+    return topology.retry_delays()
 
 
 def worker_dead_letters(topology: Topology) -> list[str]:

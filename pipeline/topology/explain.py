@@ -24,6 +24,7 @@ _WHOLE_FILES = {
     "T006": "A file that begins with `- exchanges:`, which makes it a list.",
     "T008": "`a: &a [1, 1, 1, 1]`, `b: &b [*a, *a, *a, *a]`, and so on for ten lines: a million values.",
     "T017": "`queues: {analysis_quue: null}` in `topology.prod.yaml`.",
+    "T405": "A user of 2,000 stages, on queues whose names have 30 characters each.",
 }
 _HEAD = """\
 # What `pipeline lint` says

@@ -10,26 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Tag
 
+from pipeline.topology.section import OneOrMore, Section
+from pipeline.topology.users import User, VhostLimits
 from pipeline.topology.values import BrokerVersion, CodeReference, Duration, Size, format_duration
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-OneOrMore = Annotated[
-    list[str],
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-]
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RetryPolicy(Section):
@@ -264,6 +249,8 @@ class Topology(Section):
     examples: CodeReference | None = Field(
         default=None, description="A mapping of message names to lists of example bodies, for the AsyncAPI document"
     )
+    users: dict[str, User] = Field(default_factory=dict, description="Users of the broker; none: they are not managed")
+    limits: VhostLimits = VhostLimits()
     tests: list[RouteTest] = Field(default_factory=list)
 
     def exchange_name(self, key: str) -> str:
@@ -273,6 +260,10 @@ class Topology(Section):
     def queue_name(self, key: str) -> str:
         """A queue's name on the broker."""
         return self.queues[key].name or key
+
+    def user_name(self, key: str) -> str:
+        """A user's name on the broker."""
+        return self.users[key].name or key
 
     def queue_type(self, key: str) -> Literal["classic", "quorum"]:
         """A queue's type: its own, or else the default."""
@@ -293,6 +284,12 @@ class Topology(Section):
         """The retry policy in force for a stage."""
         name = self.stages[stage].retry or self.defaults.stage.retry
         return self.retries[name] if name else RetryPolicy()
+
+    def retry_delays(self) -> list[timedelta]:
+        """The distinct delays that the stages' retry policies use, shortest first."""
+        names = {stage.retry or self.defaults.stage.retry for stage in self.stages.values()}
+        policies = [self.retries[name] for name in names if name in self.retries]
+        return sorted({delay for policy in policies for delay in policy.delays})
 
     def retry_queue(self, delay: timedelta) -> str:
         """Broker name of the exchange and queue in which messages wait `delay` before their next attempt."""

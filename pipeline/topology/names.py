@@ -9,8 +9,32 @@ from pipeline.topology.document import Document, Path
 from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import DeadLetter, Process, Stage, Topology
 from pipeline.topology.shape import suggest
+from pipeline.topology.users import ALL
 
-_UNKNOWN = {"queue": "T104", "exchange": "T105", "message": "T106", "retry policy": "T107"}
+_UNKNOWN = {
+    "queue": "T104",
+    "exchange": "T105",
+    "message": "T106",
+    "retry policy": "T107",
+    "stage": "T401",
+    "source": "T402",
+}
+_SECTIONS = {
+    "queue": "queues",
+    "exchange": "exchanges",
+    "message": "messages",
+    "retry policy": "retries",
+    "stage": "stages",
+    "source": "sources",
+}
+# What each list of a user names.
+_DONE_BY_USERS = {
+    "stages": "stage",
+    "sources": "source",
+    "publishes": "message",
+    "consumes": "queue",
+    "dead_letters": "queue",
+}
 # Arguments of exchanges that are the name of something; the router looks them up.
 _NAMING = frozenset({"alternate-exchange", "hash-header"})
 _MOST_BYTES = 255
@@ -20,8 +44,7 @@ _MOST_SUGGESTIONS = 50
 def check_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     """Names that nothing has, that two have, or that the broker refuses."""
     # From the document: what has an error of its own is declared all the same.
-    sections = {"queue": "queues", "exchange": "exchanges", "message": "messages", "retry policy": "retries"}
-    known = {kind: _keys(document.value.get(name)) for kind, name in sections.items()}
+    known = {kind: _keys(document.value.get(name)) for kind, name in _SECTIONS.items()}
     suggestions: dict[tuple[str, str], str] = {}
     for kind, name, path, at_key in _references(topology):
         if name not in known[kind]:
@@ -34,6 +57,7 @@ def check_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     for name, stage in topology.stages.items():
         yield from _steps(name, stage, document)
     yield from _broker_names(topology, document)
+    yield from _user_names(topology, document)
     for key, exchange in topology.exchanges.items():
         for argument in _NAMING.intersection(exchange.arguments):
             if not isinstance(exchange.arguments[argument], str):
@@ -76,6 +100,11 @@ def _references(topology: Topology) -> Iterator[tuple[str, str, Path, bool]]:
             yield "retry policy", stage.retry, ("stages", key, "retry"), False
     if topology.defaults.stage.retry is not None:
         yield "retry policy", topology.defaults.stage.retry, ("defaults", "stage", "retry"), False
+    for key, user in topology.users.items():
+        for field, kind in _DONE_BY_USERS.items():
+            selected = getattr(user, field)
+            for index, name in enumerate(() if selected == ALL else selected):
+                yield kind, name, ("users", key, field, index), False
     for index, test in enumerate(topology.tests):
         if test.publish.exchange:
             yield "exchange", test.publish.exchange, ("tests", index, "publish", "exchange"), False
@@ -133,6 +162,19 @@ def _broker_names(topology: Topology, document: Document) -> Iterator[Diagnostic
             for code, detail in _refusals(name, shown, seen.get(name), ours.get(name)):
                 yield document.diagnostic(code, at, at_key=at == path, detail=detail)
             seen[name] = key
+
+
+def _user_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    seen: dict[str, str] = {}
+    for key in topology.users:
+        name = topology.user_name(key)
+        at: Path = ("users", key, "name") if ("users", key, "name") in document.values else ("users", key)
+        if not name:
+            yield document.diagnostic("T103", at, at_key=True, detail="A name has at least one character.")
+        if name in seen:
+            detail = f'"{seen[name]}" is called {document.quoted(name, *at)} too.'
+            yield document.diagnostic("T110", at, at_key=len(at) == 2, detail=detail)
+        seen[name] = key
 
 
 def _refusals(name: str, shown: str, other: str | None, purpose: str | None) -> Iterator[tuple[str, str]]:

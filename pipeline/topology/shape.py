@@ -26,12 +26,13 @@ from pipeline.topology.model import (
     RetryPolicy,
     RoutePublish,
     RouteTest,
-    Section,
     Source,
     Stage,
     StageDefaults,
     Topology,
 )
+from pipeline.topology.section import Section
+from pipeline.topology.users import EnvironmentPassword, FilePassword, User, UserLimits, VhostLimits
 
 # Which section stands where; "*" is any key or index.
 _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
@@ -51,6 +52,11 @@ _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     (("stages", "*", "run", "*"), All),
     (("stages", "*", "run", "*"), Process),
     (("stages", "*", "run", "*", "process", "*"), All),
+    (("users", "*"), User),
+    (("users", "*", "password"), EnvironmentPassword),
+    (("users", "*", "password"), FilePassword),
+    (("users", "*", "limits"), UserLimits),
+    (("limits",), VhostLimits),
     (("tests", "*"), RouteTest),
     (("tests", "*", "publish"), RoutePublish),
 )
@@ -163,7 +169,8 @@ def _diagnostic(document: Document, path: Path, errors: list[ErrorDetails]) -> D
         case "literal_error" if path == ("version",):
             return document.diagnostic("T011", path, detail="It is not version 1.", suggestion="Write `version: 1`.")
     detail, suggestion = _invalid(document, path, error["input"], errors, error)
-    return document.diagnostic("T103", path, detail=detail, suggestion=suggestion)
+    # A password that was written down is not shown, so the finding is at its key.
+    return document.diagnostic("T103", path, at_key=path[-1:] == ("password",), detail=detail, suggestion=suggestion)
 
 
 def _invalid(

@@ -11,6 +11,8 @@ from pipeline.topology.diagnostics import Diagnostic
 
 MAX_BYTES = 10_000_000
 # Line ends as YAML has them, so that the parser's line numbers are ours.
+# A password that was written into the file, by mistake: `{env: NAME}` and `${NAME}` are none.
+_PASSWORD = re.compile(r"""(\bpassword["']?\s*:\s*)(?![\s{$#])(?:"[^"]*"|'[^']*'|[^,}#]+)""")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 # What YAML 1.2, section 5.1, calls not printable, and the byte order mark, which is one only at the start.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -31,8 +33,8 @@ class Source:
     def diagnostic(
         self, code: str, line: int, column: int, length: int, *, path: str = "", detail: str = "", suggestion: str = ""
     ) -> Diagnostic:
-        """A finding at a line and column, from 1."""
-        excerpt = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        """A finding at a line and column, from 1. Its excerpt shows no password."""
+        excerpt = _PASSWORD.sub(r"\1********", self.lines[line - 1]) if 0 < line <= len(self.lines) else ""
         return Diagnostic(code, self.file, line, column, length, path, detail, suggestion, excerpt)
 
     def position(self, index: int) -> tuple[int, int]:

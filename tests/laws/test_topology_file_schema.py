@@ -42,6 +42,10 @@ sources:
   watcher: {run: "models:watch", emits: task}
 stages:
   handle: {from: {work: task}, run: ["models:first", {all: ["models:second"]}], executor: thread, concurrency: 2}
+users:
+  worker: {stages: all, password: {env: WORKER}, limits: {max_channels: 9}, name: somebody}
+  shop: {publishes: [task], consumes: work, password: {file: a/b}, tags: [monitoring]}
+limits: {max_queues: 50}
 tests:
   - {publish: {exchange: events, routing_key: task}, reaches: [work]}
 """)
@@ -101,6 +105,16 @@ BROKEN = [
     ("stages/handle/executor", "cloud"),
     ("stages/handle/concurrency", 0),
     ("stages/handle/concurrency", 1.5),
+    ("users/worker/password", ...),
+    ("users/worker/password", "hunter2"),
+    ("users/worker/password", {}),
+    ("users/worker/password", {"env": "A", "file": "b"}),
+    ("users/worker/password", {"env": "not-a-name"}),
+    ("users/worker/stages", {"handle": "all"}),
+    ("users/worker/limits/max_channels", 0),
+    ("users/shop/tags", ["admin"]),
+    ("users/shop/publish", ["task"]),
+    ("limits/max_channels", 5),
     ("examples", "no reference"),
     ("tests", [{"publish": {"exchange": "events"}, "reaches": []}]),
 ]
