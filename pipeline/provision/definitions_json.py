@@ -44,7 +44,7 @@ _TOPIC_PERMISSIONS = TypeAdapter(tuple[TopicPermissionDefinition, ...])
 _USER_LIMITS = TypeAdapter(tuple[UserLimitDefinition, ...])
 _VHOST_LIMITS = TypeAdapter(tuple[VhostLimitDefinition, ...])
 # RabbitMQ keeps a vhost's limits as a parameter, and a user's with the user.
-_LIMITS = {"component": "vhost-limits", "name": "limits"}
+VHOST_LIMITS = {"component": "vhost-limits", "name": "limits"}
 
 
 def definition_to_json(definition: Definition) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def _access_to_json(definitions: Definitions) -> dict[str, list[dict[str, Any]]]
         "permissions": [definition_to_json(permission) for permission in definitions.permissions],
         "topic_permissions": [definition_to_json(permission) for permission in definitions.topic_permissions],
         "user_limits": [definition_to_json(limit) for limit in strays],
-        "parameters": [{**_LIMITS, "value": vhost}] if vhost else [],
+        "parameters": [{**VHOST_LIMITS, "value": vhost}] if vhost else [],
     }
 
 
@@ -170,7 +170,7 @@ def _vhost_limits(document: Mapping[str, Any]) -> list[Any]:
     return [
         {"name": name, "value": value}
         for row in _rows(document, "parameters")
-        if isinstance(row, Mapping) and row.get("component") == _LIMITS["component"]
+        if isinstance(row, Mapping) and row.get("component") == VHOST_LIMITS["component"]
         for name, value in _entries(row.get("value"))
     ]
 

@@ -181,6 +181,8 @@ class ManagementClient:
             )
         if reason == "Not management user":
             missing = 'the tag "management", and "policymaker" to apply policies: `rabbitmqctl set_user_tags`'
+        elif reason == "Not administrator user":
+            missing = 'the tag "administrator": `rabbitmqctl set_user_tags`'
         elif "virtual host" in reason:
             missing = f'permissions on the vhost "{_printable(self.vhost)}": `rabbitmqctl set_permissions`'
         elif "access object" in reason:

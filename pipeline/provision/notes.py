@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.provision.access import access_of
+from pipeline.provision.access import KINDS, access_of
 from pipeline.provision.changes import Kind
 from pipeline.provision.compare import Object, named, policy_targets, understood
 from pipeline.provision.observe import Observed
@@ -19,7 +19,7 @@ def notes_on(desired: Definitions, observed: Observed, owned: Ownership) -> tupl
     """One sentence each, in a stable order."""
     return (
         *_ownership(owned),
-        *_access(desired, observed),
+        *_access(desired, observed, owned),
         *_foreign_policies(desired, observed, owned),
         *_operator_policies(desired, observed),
         *_unwell(desired, observed),
@@ -34,8 +34,9 @@ def _ownership(owned: Ownership) -> Iterator[str]:
         )
 
 
-def _access(desired: Definitions, observed: Observed) -> Iterator[str]:
-    if access_of(desired) and not observed.access:
+def _access(desired: Definitions, observed: Observed, owned: Ownership) -> Iterator[str]:
+    concerned = access_of(desired) or any(kind in KINDS for kind, _ in owned.objects)
+    if concerned and not observed.access:
         yield (
             'Users, permissions and limits are not looked at, and not changed: that takes the tag "administrator" '
             "(`rabbitmqctl set_user_tags`)"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.provision.definitions_json import definitions_from_json, policies_from_json
+from pipeline.provision.definitions_json import VHOST_LIMITS, definitions_from_json, policies_from_json
 from pipeline.provision.management import Denied, ManagementClient
 from pipeline.topology.definitions import Definitions, PolicyDefinition
 
@@ -94,9 +94,7 @@ async def _access(client: ManagementClient) -> dict[str, list[dict[str, Any]]] |
         "users": users,
         "permissions": permissions,
         "topic_permissions": topic_permissions,
-        "vhost_limits": [
-            {"name": name, "value": value} for row in limits for name, value in (row.get("value") or {}).items()
-        ],
+        "parameters": [{**VHOST_LIMITS, "value": row.get("value")} for row in limits],
     }
 
 

@@ -7,8 +7,9 @@ since RabbitMQ 4.0.3 only. Nothing is needed for passive declares.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipeline.topology.definitions import (
     PermissionDefinition,
@@ -47,11 +48,13 @@ def rights_of(topology: Topology, key: str) -> Rights:
         exchanges.setdefault(exchange or DEFAULT_EXCHANGE, set()).add(routing_key)
 
     stages = _chosen(user.stages, topology.stages)
+    # What another worker has in its hands waits in the shortest tier, whatever the stage's own are.
+    shortest = topology.retry_delays()[:1]
     for name in stages:
         for taken in topology.stages[name].from_:
             if taken in topology.queues:
                 queues.add(topology.queue_name(taken))
-                for exchange, routing_key in _put_back(topology, name, taken):
+                for exchange, routing_key in _put_back(topology, name, taken, shortest):
                     publishes(exchange, routing_key)
     emitted = [message for name in stages for message in topology.stages[name].emits]
     emitted += [each for name in _chosen(user.sources, topology.sources) for each in topology.sources[name].emits]
@@ -71,14 +74,12 @@ def rights_of(topology: Topology, key: str) -> Rights:
     return Rights(frozenset(queues), {name: frozenset(keys) for name, keys in exchanges.items()})
 
 
-def _put_back(topology: Topology, stage: str, queue: str) -> Iterator[tuple[str, str]]:
+def _put_back(topology: Topology, stage: str, queue: str, shortest: Iterable[timedelta]) -> Iterator[tuple[str, str]]:
     """Where a worker publishes what it could not deal with: exchange and routing key."""
     name = topology.queue_name(queue)
     retry = topology.stages[stage].retry or topology.defaults.stage.retry
-    delays = set(topology.retries[retry].delays) if retry in topology.retries else set()
-    # What another worker has in its hands waits in the shortest tier, whatever the stage's own are.
-    delays.update(topology.retry_delays()[:1])
-    for delay in delays:
+    delays = topology.retries[retry].delays if retry in topology.retries else ()
+    for delay in {*delays, *shortest}:
         yield topology.retry_queue(delay), name
     if (buried := topology.dead_letter_queue(queue)) is not None:
         yield topology.dead_letter_exchange, buried

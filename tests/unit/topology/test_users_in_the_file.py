@@ -171,3 +171,11 @@ def test_the_effective_file_says_where_passwords_are(lint: Lint, base: str, tmp_
     _, document, _ = inspect(tmp_path / "topology.yaml", {})
     assert document is not None
     assert "env: WORKER" in effective_yaml(document)
+
+
+def test_names_of_what_is_made_for_workers_are_kept_only_where_there_are_workers(lint: Lint, base: str) -> None:
+    for name in ("small.dlx", "small.dlx.queues"):
+        taken = base.replace("type: fanout", f"type: fanout, name: {name}")
+        assert "T111" not in [code for code, _ in found(lint, taken)]
+        buried = taken.replace("dead_letter: {exchange: buried}", "dead_letter: true")
+        assert ("T111", "exchanges.buried.name") in found(lint, buried)
