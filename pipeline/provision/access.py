@@ -18,7 +18,8 @@ from pipeline.topology.definitions import (
 )
 from pipeline.topology.patterns import NOTHING, names_in
 
-KINDS = frozenset({Kind.USER, Kind.PERMISSION, Kind.TOPIC_PERMISSION, Kind.USER_LIMIT, Kind.VHOST_LIMIT})
+LIMITS = frozenset({Kind.USER_LIMIT, Kind.VHOST_LIMIT})
+KINDS = frozenset({Kind.USER, Kind.PERMISSION, Kind.TOPIC_PERMISSION}) | LIMITS
 _Limit = UserLimitDefinition | VhostLimitDefinition
 _Rule = PermissionDefinition | TopicPermissionDefinition
 _Access = UserDefinition | _Rule | _Limit

@@ -10,7 +10,8 @@ from typing import Protocol, TypeVar
 
 from pipeline.errors import ExitCode, PipelineError, Unreachable
 from pipeline.provision.access import KINDS as ACCESS
-from pipeline.provision.changes import Action, Change, Kind, Plan, identity_of, kind_of
+from pipeline.provision.access import LIMITS
+from pipeline.provision.changes import Action, Change, Kind, Plan, Risk, identity_of, kind_of
 from pipeline.provision.compare import Object, policy_targets
 from pipeline.provision.definitions_json import Definition, definition_to_json
 from pipeline.provision.granting import grant
@@ -156,8 +157,8 @@ async def apply(
     claimed = before.without(plan.vanished).having(change.definition for change in attempts)
     notes = await _record(client, before, claimed)
     run = _Run(client, plan, progress)
-    for kind in _ORDER:
-        await asyncio.gather(*(run.carry_out(change) for change in attempts if change.kind is kind))
+    for phase in sorted(set(map(_phase, attempts))):
+        await asyncio.gather(*(run.carry_out(change) for change in attempts if _phase(change) == phase))
     replacements = [change for change in plan.changes if change.action is Action.REPLACE]
     if migrator is not None and replacements:
         await run.replace(replacements, migrator)
@@ -191,6 +192,13 @@ async def _record(client: ManagementClient, before: Ownership, after: Ownership)
     return ()
 
 
+def _phase(change: Change) -> int:
+    """When it is its turn. A limit of the vhost is raised before there is more in it, and lowered after that."""
+    if change.kind is Kind.VHOST_LIMIT and change.risk is Risk.SAFE:
+        return -1
+    return _ORDER.index(change.kind)
+
+
 class _Run:
     """One application under way: outcomes so far, and what they keep from being done."""
 
@@ -212,6 +220,8 @@ class _Run:
         }
         self._unprotected: set[Object] = set()
         self._unrestricted: set[str] = set()
+        # RabbitMQ keeps all limits of a vhost as one value: of two that are set at once one is lost.
+        self._limits = asyncio.Lock()
 
     async def carry_out(self, change: Change) -> None:
         """Never raises but for a cancellation."""
@@ -295,6 +305,9 @@ class _Run:
 
     async def _send(self, change: Change) -> bool:
         """Returns: whether the object is ours, rather than made by somebody else since the plan."""
+        if change.kind in LIMITS:
+            async with self._limits:
+                return await grant(self._client, change)
         if change.kind in ACCESS:
             return await grant(self._client, change)
         definition, vhost = change.definition, self._client.vhost

@@ -405,6 +405,22 @@ def test_who_is_no_administrator_is_told_that_users_are_not_looked_at(shop: Shop
     assert f"permission {shop.name('front')}: is gone" in said
 
 
+def test_a_limit_of_the_vhost_is_raised_before_there_is_more_in_it(shop: Shop) -> None:
+    limit = f"/vhost-limits/{shop.vhost}/max-queues"
+    shop.management.put(limit, json={"value": 1}).raise_for_status()
+    shop.apply()
+    shop.write(**{"max_queues: 50": "max_queues: 10, max_connections: 70"})
+    code, said = shop.run("plan")
+    assert code == 2
+    assert [" ".join(line.split()) for line in said.splitlines() if "vhost-limit" in line] == [
+        "+ vhost-limit max-connections value 70 live",
+        "~ vhost-limit max-queues value 50 → 10 live",
+    ]
+    shop.apply()
+    refused = shop.management.put(f"/queues/{shop.vhost}/one-more", json={})
+    assert "limit" in refused.text
+
+
 def test_the_user_who_applies_is_not_declared(shop: Shop) -> None:
     acting = urlsplit(shop.servers["RABBITMQ_MANAGEMENT_URL"]).username or "guest"
     shop.write(f"me: {{name: {acting}, tags: [monitoring], password: {{env: WORKER_PASSWORD}}}}")
