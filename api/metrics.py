@@ -26,3 +26,4 @@ RELAY_TO_WRITE = Histogram(
     buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.5, 1),
 )
 LOOP_LAG = Gauge("api_loop_lag_seconds", "How late the event loop ran a timer, last measured")
+WORKERS = Gauge("api_workers", "Workers that are about, by the revision of the topology they run", ["revision"])

@@ -15,6 +15,7 @@ from api.library.index import Library
 from api.services import Services
 from api.socket.hub import Hub
 from api.socket.relay import Relay
+from api.workers import Workers
 from pipeline.errors import StateUnavailable, Unreachable
 from pipeline.state.port import StateStore
 
@@ -31,6 +32,7 @@ class Plane:
         self.services = services
         self.hub = Hub()
         self.library = Library(services.state, services.roots)
+        self.workers = Workers(services.state.documents, self.hub)
         self.relay = Relay(services.state.progress, self.hub, [self.library.observe])
         self.readiness = Readiness({"broker": services.broker.ping, "state": services.state.ping})
         self._node = str(uuid.uuid4())
@@ -43,16 +45,16 @@ class Plane:
     async def running(self) -> AsyncIterator[None]:
         """Relay events and announce the number of connections; on leaving, close all sockets with 1012."""
         self.relay.start()
-        announcing = asyncio.create_task(self._announce())
+        tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self.workers.run())]
         try:
             yield
         finally:
             self.readiness.draining = True
             await self.relay.stop()
             await self.hub.close()
-            announcing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcing
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             with contextlib.suppress(StateUnavailable, Unreachable, TimeoutError):
                 async with asyncio.timeout(_ANSWER_S):
                     await self.state.announce(_GROUP, self._node, 0, _ANNOUNCE_TTL_S)

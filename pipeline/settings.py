@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         description="lays topology.PROFILE.yaml over the topology; all but dev are strict about who may connect",
     )
     pipeline_log_level: Literal["debug", "info", "warning", "error"] = "info"
+    pipeline_reload: bool = Field(
+        default=True, description="go over to a changed topology without a restart; SIGHUP does so in any case"
+    )
     pipeline_processes: int = Field(default=0, ge=0, description="processes for CPU work; 0: one per core")
 
     @field_validator("library_roots", mode="before")

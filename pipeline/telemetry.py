@@ -17,6 +17,8 @@ DURATION = Histogram(
     ["stage"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+TOPOLOGY = Gauge("pipeline_topology_info", "1 for the revision of the topology that is in force", ["revision"])
+RELOADS = Counter("pipeline_topology_reloads_total", "Attempts to go over to a changed topology", ["outcome"])
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:

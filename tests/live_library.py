@@ -18,10 +18,11 @@ from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import observe
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
+from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.compose import import_reference
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
-from pipeline.runtime.worker import Worker, WorkerOptions
+from pipeline.runtime.worker import Worker
 from pipeline.state.store import RedisStore
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology

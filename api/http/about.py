@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
@@ -45,6 +46,24 @@ class Info(BaseModel):
     roots: list[str] = Field(description="The library's folders")
 
 
+class Worker(BaseModel):
+    """A process that runs stages."""
+
+    id: str
+    host: str
+    pid: int
+    started_at: float = Field(description="Seconds since 1970")
+    seen_at: float = Field(description="When it last told of itself; it does so every few seconds")
+    revision: str = Field(description="Of the topology it runs: a digest of all that the file says")
+    refused: str = Field(description="Why it has not taken over a newer one; empty where there is none")
+    stages: list[str]
+
+
+class WorkerList(BaseModel):
+    items: list[Worker]
+    revisions: dict[str, int] = Field(description="How many run which")
+
+
 @router.get("/health/live", responses={200: {"model": Alive}})
 async def live() -> Json:
     """The process answers."""
@@ -84,3 +103,10 @@ async def info(request: Request) -> Json:
         "roots": [str(root) for root in services.roots],
     }
     return Json(answer)
+
+
+@router.get("/v1/workers", responses={200: {"model": WorkerList}})
+async def workers(request: Request) -> Json:
+    """The processes that run stages, and which revision of the topology is in force in each."""
+    known = plane_of(request).workers.known
+    return Json({"items": known, "revisions": Counter(each["revision"] for each in known)})

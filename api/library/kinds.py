@@ -1,4 +1,4 @@
-"""The kinds of documents in the state store that the API reads; the stages write them."""
+"""The kinds of documents in the state store that the API reads; stages and workers write them."""
 
 RECORDING = "recording"
 METADATA = "metadata"
@@ -9,3 +9,4 @@ CUE_FILE = "cue_file"
 RENAME = "rename"
 PATTERN = "rename_pattern"
 FEEDBACK = "rename_feedback"
+WORKER = "worker"

@@ -16,7 +16,18 @@ export class Topology {
       this.#drawn = text;
       this.#show(text);
     }
+    await this.#loadWorkers();
     if (byId("topology-table").open) await this.loadTable();
+  }
+
+  async #loadWorkers() {
+    const { items, revisions } = await fetchJson("/v1/workers");
+    const count = (number) => `${format.count(number)} worker${number === 1 ? "" : "s"}`;
+    const told = Object.entries(revisions).map(([revision, number]) => `revision ${revision} in ${count(number)}`);
+    setText(byId("revisions"), told.length ? `In force: ${told.join(", ")}.` : "No worker is running.");
+    const refused = [...new Set(items.map((worker) => worker.refused).filter(Boolean))];
+    setText(byId("refused"), refused.length ? `A newer one is not taken over: ${refused.join("; ")}` : "");
+    setHidden(byId("refused"), !refused.length);
   }
 
   async loadTable() {

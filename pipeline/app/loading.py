@@ -38,7 +38,11 @@ def make_settings(file: Path | None) -> Settings:
 
 def load(file: Path | None = None) -> Loaded:
     """Load and check everything. Raises InvalidTopology with all errors at once."""
-    settings = make_settings(file)
+    return load_with(make_settings(file))
+
+
+def load_with(settings: Settings) -> Loaded:
+    """The same, with settings that are there. Raises InvalidTopology."""
     topology, _, diagnostics = _inspect(settings)
     if topology is None or any(each.is_error for each in diagnostics):
         raise InvalidTopology(diagnostics)

@@ -8,10 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
 from pydantic import BaseModel
 
-from api.app import create_app
 from api.services import Services
 from pipeline.app.engines import Engines
 from pipeline.app.loading import Loaded
@@ -21,10 +19,11 @@ from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
 from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import observe
+from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.sources import SourceRunner
-from pipeline.runtime.worker import Worker, WorkerOptions
+from pipeline.runtime.worker import Worker
 
 
 def make_worker(loaded: Loaded, engines: Engines, roots: Sequence[Path], stages: Collection[str] | None) -> Worker:
@@ -65,8 +64,8 @@ def make_publisher(loaded: Loaded, engines: Engines) -> tuple[Publisher, Contrac
     return Publisher(engines.broker, loaded.topology, contracts, engines.state), contracts
 
 
-def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI:
-    """The HTTP and WebSocket application."""
+def make_services(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> Services:
+    """What the HTTP and WebSocket application works with."""
     publisher, contracts = make_publisher(loaded, engines)
 
     async def publish(name: str, body: BaseModel, message_id: str) -> None:
@@ -78,21 +77,19 @@ def make_api(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> FastAPI
         async with ManagementClient(loaded.settings.management_url, loaded.settings.vhost) as client:
             return definitions_to_json((await observe(client)).definitions)
 
-    return create_app(
-        Services(
-            state=engines.state,
-            broker=engines.broker,
-            topology=loaded.topology,
-            model_of=lambda name: contracts[name].model,
-            publish=publish,
-            definitions=definitions,
-            roots=roots,
-            data_dir=loaded.settings.pipeline_data_dir,
-            version=program_version(),
-            examples=examples_of(loaded.topology),
-            profile=loaded.settings.pipeline_profile,
-            host=loaded.settings.api_host,
-        )
+    return Services(
+        state=engines.state,
+        broker=engines.broker,
+        topology=loaded.topology,
+        model_of=lambda name: contracts[name].model,
+        publish=publish,
+        definitions=definitions,
+        roots=roots,
+        data_dir=loaded.settings.pipeline_data_dir,
+        version=program_version(),
+        examples=examples_of(loaded.topology),
+        profile=loaded.settings.pipeline_profile,
+        host=loaded.settings.api_host,
     )
 
 

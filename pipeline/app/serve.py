@@ -7,13 +7,21 @@ import signal
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
+from fastapi import FastAPI
+
+from api.app import create_app
 from api.server import ApiServer
 from pipeline.app.engines import Engines, make_engines
 from pipeline.app.loading import Loaded
-from pipeline.app.parts import make_api, make_sources, make_worker
+from pipeline.app.parts import make_services, make_sources, make_worker
+from pipeline.app.presence import Presence
+from pipeline.app.reload import Reloader
+from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.broker.port import Broker
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.runtime.availability import Availability, keep_connected
@@ -24,6 +32,7 @@ from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import Topology
 
 _QUIET_S = 0.25
+_log = structlog.get_logger()
 
 
 class Part(StrEnum):
@@ -48,7 +57,34 @@ class Serving:
         self.stopping = asyncio.Event()
         self.worker: Worker | None = None
         self.sources: list[SourceRunner] = []
+        self.api: FastAPI | None = None
+        self._engines = engines
         self._broker: Broker = engines.broker
+        self._queues: list[str] = []
+        self._look_after(topology)
+
+    async def adopt(self, loaded: Loaded, *, roots: Sequence[Path]) -> None:
+        """Go over to another revision of the topology. Raises PipelineError if it can't be; all is as it was then."""
+        topology = loaded.topology
+        services = make_services(loaded, self._engines, roots)
+        if isinstance(self._broker, EmbeddedBroker):
+            self._broker.declare(loaded.definitions)
+        if self.worker is not None:
+            changes = await self.worker.change(topology)
+            told = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
+            _log.info("stages", **{kind: list(names) for kind, names in told.items() if names})
+        for source in self.sources:
+            if not source.adopt(topology):
+                _log.warning("a source that changed goes on as it was until it is restarted", source=source.name)
+        if self.api is not None:
+            self.api.state.plane.services = services
+        self._look_after(topology)
+
+    def stages(self) -> tuple[str, ...]:
+        """Names of those that run in this process."""
+        return self.worker.stages if self.worker else ()
+
+    def _look_after(self, topology: Topology) -> None:
         taken = {queue for stage in topology.stages.values() for queue in stage.from_}
         self._queues = [topology.queue_name(queue) for queue in sorted(taken)]
         self._queues += [topology.retry_queue(delay) for delay in retry_delays(topology)]
@@ -112,7 +148,8 @@ async def serve(
                 await engines.state.connect()
                 await engines.broker.connect()
             if Part.API in parts:
-                server = ApiServer(make_api(loaded, engines, roots), loaded.settings.api_host, loaded.settings.api_port)
+                serving.api = create_app(make_services(loaded, engines, roots))
+                server = ApiServer(serving.api, loaded.settings.api_host, loaded.settings.api_port)
                 await server.start()
                 stack.push_async_callback(server.stop)
                 serving.address = f"http://{_shown(loaded.settings.api_host)}:{server.port}/"
@@ -121,9 +158,16 @@ async def serve(
             if Part.SOURCES in parts:
                 serving.sources = make_sources(loaded, engines, folders, limit)
             # In the order in which they are stopped: what is found last is still worked on.
+            presence = Presence(engines.state, serving.stages)
+            adopt, watch = partial(serving.adopt, roots=roots), loaded.settings.pipeline_reload
+            reloader = Reloader(loaded, adopt, presence.tell, watch=watch)
+            loop.add_signal_handler(signal.SIGHUP, reloader.ask)
             runners: list[SourceRunner | Worker] = [*serving.sources, *([serving.worker] if serving.worker else [])]
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(beside(serving))] if beside else []
+                background.append(group.create_task(reloader.run()))
+                if serving.worker is not None:
+                    background.append(group.create_task(presence.run()))
                 if serving.worker is None:
                     broker_up = Availability("The broker", engines.broker)
                     background.append(group.create_task(keep_connected(broker_up, engines.broker)))

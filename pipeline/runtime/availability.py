@@ -48,7 +48,7 @@ class Availability:
         self._up = asyncio.Event()
         self._away = asyncio.Event()
         self._away.set()
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: dict[Callable[[], None], None] = {}
 
     @property
     def up(self) -> bool:
@@ -56,14 +56,18 @@ class Availability:
 
     def on_lost(self, listener: Callable[[], None]) -> None:
         """Have `listener` called whenever it goes away."""
-        self._listeners.append(listener)
+        self._listeners[listener] = None
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        """Call it no more. Idempotent."""
+        self._listeners.pop(listener, None)
 
     def lost(self) -> None:
         """It did not answer. Idempotent; `keep` brings it back."""
         if self._up.is_set():
             self._up.clear()
             self._away.set()
-            for listener in self._listeners:
+            for listener in list(self._listeners):
                 listener()
 
     async def wait(self) -> None:

@@ -71,8 +71,12 @@ class Contracts:
     """All messages of a topology. Models are resolved when first asked for, so a worker loads what its stages use."""
 
     def __init__(self, topology: Topology, resolve: Callable[[Reference], Any]) -> None:
-        self._topology = topology
         self._resolve = resolve
+        self.adopt(topology)
+
+    def adopt(self, topology: Topology) -> None:
+        """Go by another revision of the topology from now on."""
+        self._topology = topology
         self._known: dict[str, Contract] = {}
 
     def __contains__(self, name: str) -> bool:

@@ -40,6 +40,10 @@ class Publisher:
         self._broker = broker
         self._contracts = contracts
         self._state = state
+        self.adopt(topology)
+
+    def adopt(self, topology: Topology) -> None:
+        """Go by another revision of the topology from now on; the contracts have theirs."""
         self._published = {name: PUBLISHED.labels(name) for name in topology.messages}
         self._taken_by = {
             message: stage

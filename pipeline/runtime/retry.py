@@ -47,8 +47,12 @@ class Retries:
     """Decides by the stage's policy, and publishes accordingly."""
 
     def __init__(self, topology: Topology, broker: Broker) -> None:
-        self._topology = topology
         self._broker = broker
+        self.adopt(topology)
+
+    def adopt(self, topology: Topology) -> None:
+        """Go by another revision of the topology from now on."""
+        self._topology = topology
         self._shortest = next(iter(retry_delays(topology)), None)
 
     def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:

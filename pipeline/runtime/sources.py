@@ -80,8 +80,9 @@ class SourceRunner:
         if source is None:
             known = ", ".join(topology.sources) or "none"
             raise PipelineError(f"No source is called {name!r}", where="sources", fix=f"There are: {known}")
-        contracts = Contracts(topology, resolve)
-        self._name = name
+        self._contracts = contracts = Contracts(topology, resolve)
+        self._source = source
+        self.name = name
         self._function = resolve(source.run)
         self._broker = broker
         self._publisher = Publisher(broker, topology, contracts, state)
@@ -93,6 +94,14 @@ class SourceRunner:
         self._unconfirmed: deque[_InFlight] = deque()
         self._flowing = True
         self._failure: BrokerError | None = None
+
+    def adopt(self, topology: Topology) -> bool:
+        """Publish by another revision from now on; False where the source itself differs there: it goes on as it is."""
+        if topology.sources.get(self.name) != self._source:
+            return False
+        self._contracts.adopt(topology)
+        self._publisher.adopt(topology)
+        return True
 
     async def run(self) -> None:
         """Publish until the source ends or `stop`. Outages are waited out, and the source with them.
@@ -107,7 +116,7 @@ class SourceRunner:
                 await self._until_stopped(self._queue.join(), confirming)
                 raise
             if not await self._until_stopped(self._queue.join(), confirming):
-                _log.error("messages of a source are lost", source=self._name, count=len(self._unconfirmed))
+                _log.error("messages of a source are lost", source=self.name, count=len(self._unconfirmed))
         finally:
             confirming.cancel()
             await asyncio.wait([confirming])
@@ -150,8 +159,8 @@ class SourceRunner:
         items = self._function(self._context)
         if not isinstance(items, AsyncGenerator):
             raise PipelineError(
-                f"Source {self._name} is not an async generator",
-                where=f"sources.{self._name}.run",
+                f"Source {self.name} is not an async generator",
+                where=f"sources.{self.name}.run",
                 fix="Write `async def` and `yield`",
             )
         async with aclosing(items):
@@ -171,7 +180,7 @@ class SourceRunner:
             message_id = str(uuid.uuid4()) if identity is None else derive_message_id(emit.message, identity)
             return self._publisher.prepare(emit.message, emit.body, message_id=message_id, priority=emit.priority)
         except Permanent as error:
-            raise PipelineError(error.reason, where=f"sources.{self._name}") from error
+            raise PipelineError(error.reason, where=f"sources.{self.name}") from error
 
     async def _announce(self, outgoing: Outgoing) -> None:
         attempt = 0
@@ -224,5 +233,5 @@ class SourceRunner:
 
     async def _wait(self, attempt: int, what: str, error: Exception | None) -> None:
         if attempt == 1:
-            _log.error(f"a source is held up: {what}", source=self._name, reason=str(error or ""))
+            _log.error(f"a source is held up: {what}", source=self.name, reason=str(error or ""))
         await asyncio.sleep(backoff_delay(attempt))

@@ -88,6 +88,8 @@ class Subscription:
 
     async def close(self) -> None:
         """Return to the queue what is not settled."""
+        self._broker_up.forget(self._lose_all)
+        self._state_up.forget(self._disturbed.set)
         for consumer in list(self._open):
             await consumer.close()
         self._open.clear()

@@ -1,63 +1,30 @@
-"""Runs the stages that the topology wires to queues, until it is told to stop."""
+"""Runs the stages that the topology wires to queues, until it is told to stop; goes over to another revision of it."""
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import Callable, Collection, Coroutine, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from pipeline.broker.port import Broker
-from pipeline.errors import PipelineError
-from pipeline.runtime.answering import Answer, Answering, answer_of
+from pipeline.errors import NoSuchQueue, PipelineError
+from pipeline.runtime.assembly import Assembled, Assembly, WorkerOptions
 from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.cancellations import Cancellations
-from pipeline.runtime.child import Configuration, Task
-from pipeline.runtime.compose import References, Resolve, Steps, compose, groups, references
+from pipeline.runtime.compose import Resolve
 from pipeline.runtime.contracts import Contracts
-from pipeline.runtime.crew import Crew
-from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor, run_in_pool
-from pipeline.runtime.fitting import check
-from pipeline.runtime.handling import Handler, Services
+from pipeline.runtime.handling import Services
 from pipeline.runtime.leases import Leases
+from pipeline.runtime.line import Line, cancel
 from pipeline.runtime.outbox import Outbox
-from pipeline.runtime.outputs import Emitter
 from pipeline.runtime.pool import ProcessPool
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
-from pipeline.runtime.subscription import Subscription
-from pipeline.runtime.work import LoopContext, Surroundings, ThreadContext, Work
-from pipeline.stage import Cancel, Completed, Emit
 from pipeline.state.port import StateStore
-from pipeline.topology.model import Stage, Topology
+from pipeline.topology.difference import Difference, difference, needed_queues
+from pipeline.topology.model import Topology
 
-_CANCELLED_AGAIN_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerOptions:
-    """What a worker is told beside the topology.
-
-    Attributes:
-        data_dir: where stages generate files.
-        path: the topology's folder, first on sys.path in pool processes.
-        processes: how many there are for all stages together that need some.
-        lease_s: how long a message of a crashed worker stays claimed.
-        hold_s: how long a delivery is held before it is returned, where the broker takes it nowhere else.
-    """
-
-    roots: tuple[Path, ...] = ()
-    data_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
-    path: str | None = None
-    processes: int = 1
-    log_level: str = "info"
-    lease_s: float = 30.0
-    hold_s: float = 5.0
+_SETTLING_S = 5.0  # beside the time that its work may take
 
 
 class Worker:
@@ -79,29 +46,36 @@ class Worker:
         stages: Collection[str] | None = None,
     ) -> None:
         self._broker = broker
-        self._options = options or WorkerOptions()
+        options = options or WorkerOptions()
         self._broker_up = Availability("The broker", broker)
         self._state_up = Availability("The state store", state)
-        contracts = Contracts(topology, resolve)
-        self._services = Services(
-            contracts=contracts,
-            outbox=Outbox(Publisher(broker, topology, contracts, state), self._state_up),
-            retries=Retries(topology, broker),
+        self._contracts = Contracts(topology, resolve)
+        self._publisher = Publisher(broker, topology, self._contracts, state)
+        self._retries = Retries(topology, broker)
+        self._leases = Leases(state.ledger, lease_s=options.lease_s)
+        self._cancellations = Cancellations(state.progress)
+        services = Services(
+            contracts=self._contracts,
+            outbox=Outbox(self._publisher, self._state_up),
+            retries=self._retries,
             state=state,
             state_up=self._state_up,
             broker_up=self._broker_up,
-            leases=Leases(state.ledger, lease_s=self._options.lease_s),
-            cancellations=Cancellations(state.progress),
-            hold_s=self._options.hold_s,
+            leases=self._leases,
+            cancellations=self._cancellations,
+            hold_s=options.hold_s,
         )
+        self._assembly = Assembly(broker, services, resolve, options)
         self._stop_requested = asyncio.Event()
         self._stop_deadline_s = 0.0
         self._ended = asyncio.Event()
-        self._pool: ProcessPool | None = None
-        self._executors: list[Executor] = []
-        self._crews: list[Crew] = []
-        self._subscriptions: list[Subscription] = []
-        self._build(topology, _chosen(topology, stages), resolve)
+        self._changing = asyncio.Lock()
+        self._group: asyncio.TaskGroup | None = None
+        self._topology = topology
+        self._names = stages
+        self._lines: dict[str, Line] = {}
+        self._pools: dict[ProcessPool, set[str]] = {}
+        self._take_on(self._assembly.assemble(topology, _chosen(topology, stages)))
 
     async def run(self) -> None:
         """Serve until `stop`. Outages are waited out.
@@ -110,15 +84,21 @@ class Worker:
         """
         failure: PipelineError | None = None
         try:
-            if self._pool is not None:
-                await self._pool.start()
+            for pool in self._pools:
+                await pool.start()
             async with asyncio.TaskGroup() as group:
-                keeping = [group.create_task(subscription.keep()) for subscription in self._subscriptions]
                 serving = [group.create_task(each) for each in self._background()]
+                for line in self._lines.values():
+                    line.start(group)
+                self._group = group
                 await self._stop_requested.wait()
-                await _cancel(keeping)
-                await self._drain()
-                await _cancel(serving)
+                async with self._changing:
+                    self._group = None
+                    lines = list(self._lines.values())
+                    await asyncio.gather(*(line.drain(self._stop_deadline_s) for line in lines))
+                    for line in lines:
+                        await line.close()
+                await cancel(serving)
         except* PipelineError as errors:
             failure = _first(errors)
         finally:
@@ -128,13 +108,48 @@ class Worker:
 
     async def ready(self) -> None:
         """Until every queue is consumed."""
-        for subscription in self._subscriptions:
-            await subscription.consuming.wait()
+        for line in self._lines.values():
+            await line.ready()
 
     @property
     def held(self) -> int:
         """Deliveries that were taken and are not settled yet."""
-        return sum(subscription.held for subscription in self._subscriptions)
+        return sum(line.held for line in self._lines.values())
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages it runs."""
+        return tuple(self._lines)
+
+    async def change(self, topology: Topology) -> Difference:
+        """Go over to another revision: stages that changed or went are drained, others go on without a pause.
+
+        Modules that were imported are not imported anew. Returns when the new stages consume.
+
+        Raises: PipelineError if a stage's steps do not fit together, or a queue it needs is not declared: nothing is
+            changed then.
+        """
+        async with self._changing:
+            names = _chosen_still(topology, self._names)
+            changes = difference(self._topology, topology, self._names)
+            begun = [name for name in names if name in (*changes.added, *changes.changed)]
+            assembled = self._assembly.assemble(topology, begun)
+            await self._require_queues(topology, begun)
+            if assembled.pool is not None:
+                await assembled.pool.start()
+            ending = [self._lines.pop(name) for name in (*changes.removed, *changes.changed)]
+            await asyncio.gather(*(self._end(line) for line in ending))
+            for each in (self._contracts, self._publisher, self._retries):
+                each.adopt(topology)
+            self._topology = topology
+            self._take_on(assembled)
+            group = None if self._stop_requested.is_set() else self._group
+            if group is not None:
+                for line in assembled.lines:
+                    line.start(group)
+        if group is not None:
+            await asyncio.gather(*(line.ready() for line in assembled.lines))
+        return changes
 
     async def stop(self, deadline_s: float = 30.0) -> None:
         """Consume no more, let running work finish for `deadline_s` seconds, return the rest to its queues.
@@ -149,140 +164,64 @@ class Worker:
         return [
             keep_connected(self._broker_up, self._broker),
             self._state_up.keep(),
-            self._services.leases.keep(),
-            self._services.cancellations.watch(),
-            *(crew.run() for crew in self._crews),
+            self._leases.keep(),
+            self._cancellations.watch(),
         ]
 
-    async def _drain(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._stop_deadline_s):
-                await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
+    def _take_on(self, assembled: Assembled) -> None:
+        self._lines |= {line.name: line for line in assembled.lines}
+        if assembled.pool is not None:
+            self._pools[assembled.pool] = {line.name for line in assembled.lines}
+
+    async def _end(self, line: Line) -> None:
+        """Drain a line; a stop that is asked for meanwhile shortens that."""
+        draining = asyncio.ensure_future(line.drain(line.timeout_s + _SETTLING_S))
+        stopping = asyncio.ensure_future(self._stop_requested.wait())
+        await asyncio.wait({draining, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not draining.done():
+            await asyncio.wait({draining}, timeout=self._stop_deadline_s)
+        draining.cancel()
+        await asyncio.gather(draining, stopping, return_exceptions=True)
+        await line.close()
+        for pool, users in list(self._pools.items()):
+            users.discard(line.name)
+            if not users:
+                del self._pools[pool]
+                await pool.close()
+
+    async def _require_queues(self, topology: Topology, names: Sequence[str]) -> None:
+        for queue in dict.fromkeys(queue for name in names for queue in needed_queues(topology, name)):
+            try:
+                await self._broker.depth(queue)
+            except NoSuchQueue:
+                raise PipelineError(
+                    f"Queue {queue!r} is not declared on the broker", fix="Run `pipeline apply`"
+                ) from None
 
     async def _close(self) -> None:
         try:
-            for subscription in self._subscriptions:
-                await subscription.close()
-            for executor in self._executors:
-                executor.close()
-            if self._pool is not None:
-                await self._pool.close()
+            for line in self._lines.values():
+                await line.close()
+            for pool in self._pools:
+                await pool.close()
         finally:
             self._ended.set()
 
-    def _build(self, topology: Topology, stages: Mapping[str, Stage], resolve: Resolve) -> None:
-        runs = {name: references(name, stage) for name, stage in stages.items()}
-        steps = {name: compose(name, runs[name], resolve) for name in stages}
-        contracts = self._services.contracts
-        for name, stage in stages.items():
-            taken = contracts.models(each for messages in stage.from_.values() for each in messages)
-            check(name, steps[name], taken, (*contracts.models(stage.emits).values(), Emit, Completed, Cancel))
-            _check_subject(name, stage, taken)
-        options = self._options
-        surroundings = {
-            name: Surroundings(options.roots, options.data_dir, stage.options) for name, stage in stages.items()
-        }
-        pooled: dict[tuple[str, int | None], References] = {}
-        for name, stage in stages.items():
-            if stage.executor == "process":
-                pooled[name, None] = runs[name]
-            else:
-                pooled |= {(name, index): run for index, run in groups(runs[name]).items()}
-        if pooled:
-            configuration = Configuration(options.path, pooled, surroundings, options.log_level)
-            self._pool = ProcessPool(options.processes, configuration)
-        for name, stage in stages.items():
-            self._add(topology, name, stage, steps[name], surroundings[name], answer_of(name, stage, resolve))
 
-    def _add(
-        self,
-        topology: Topology,
-        name: str,
-        stage: Stage,
-        steps: Steps,
-        surroundings: Surroundings,
-        answer: Answer | None,
-    ) -> None:
-        timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
-        size = stage.concurrency or (self._options.processes if stage.pooled else topology.defaults.stage.concurrency)
-
-        def context(work: Work) -> LoopContext:
-            return LoopContext(work, surroundings, self._services.state, self._run_in_process)
-
-        executor = self._executor(name, stage, steps, surroundings, timeout_s, size, context)
-        self._executors.append(executor)
-        emitter = Emitter("Stage", name, stage.emits, self._services.contracts)
-        answering = Answering(
-            name, answer, context=context, timeout_s=timeout_s, emitter=emitter, outbox=self._services.outbox
-        )
-        crew = Crew(Handler(name, stage, self._services, executor, emitter, answering), size)
-        self._crews.append(crew)
-        self._subscriptions += [
-            Subscription(
-                queue,
-                topology.queue_name(queue),
-                broker=self._broker,
-                prefetch=stage.prefetch or size,
-                take=crew.take,
-                leave=crew.leave,
-                broker_up=self._broker_up,
-                state_up=self._state_up,
-            )
-            for queue in stage.from_
-        ]
-
-    def _executor(
-        self,
-        name: str,
-        stage: Stage,
-        steps: Steps,
-        surroundings: Surroundings,
-        timeout_s: float,
-        size: int,
-        context: Callable[[Work], LoopContext],
-    ) -> Executor:
-        store = self._services.state
-        if stage.executor == "process" and self._pool is not None:
-            return ProcessExecutor(name, self._pool, timeout_s)
-        if stage.executor == "thread":
-            return ThreadExecutor(
-                steps, timeout_s, lambda work: ThreadContext(work, surroundings, store), name=name, threads=size
-            )
-        return LoopExecutor(steps, timeout_s, context)
-
-    async def _run_in_process(self, work: Work, group: int, value: Any) -> list[Any]:
-        assert self._pool is not None
-        return await run_in_pool(self._pool, work, Task(work.stage, group, work.envelope, value))
-
-
-def _chosen(topology: Topology, names: Collection[str] | None) -> dict[str, Stage]:
+def _chosen(topology: Topology, names: Collection[str] | None) -> list[str]:
     if names is None:
-        return topology.stages
+        return list(topology.stages)
     unknown = sorted(set(names) - set(topology.stages))
     if unknown:
         known = ", ".join(topology.stages)
         raise PipelineError(f"No stage is called {unknown[0]!r}", where="stages", fix=f"There are: {known}")
-    return {name: topology.stages[name] for name in names}
+    return list(dict.fromkeys(names))
 
 
-def _check_subject(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) -> None:
-    for key, wanted in (("track", stage.track), ("job", stage.job)):
-        for message, model in taken.items():
-            if wanted is not None and wanted not in model.model_fields:
-                raise PipelineError(
-                    f"Message {message} has no field {wanted!r}",
-                    where=f"stages.{name}.{key}",
-                    fix=f"It has {', '.join(model.model_fields)}",
-                )
-
-
-async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel until all have ended: a cancellation can be swallowed by what a task waits for."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_CANCELLED_AGAIN_S)
+def _chosen_still(topology: Topology, names: Collection[str] | None) -> list[str]:
+    """Those that are there; one that was asked for may have gone."""
+    return [name for name in topology.stages if names is None or name in names]
 
 
 def _first(errors: BaseExceptionGroup[PipelineError]) -> PipelineError:

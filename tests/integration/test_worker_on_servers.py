@@ -34,8 +34,9 @@ from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import observe
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
+from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.compose import import_reference
-from pipeline.runtime.worker import Worker, WorkerOptions
+from pipeline.runtime.worker import Worker
 from pipeline.state.store import RedisStore
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
@@ -444,7 +445,8 @@ async def test_a_killed_worker_loses_nothing_and_its_message_runs_elsewhere_soon
         from pathlib import Path
         from pipeline.broker.rabbitmq import RabbitMQBroker
         from pipeline.runtime.compose import import_reference
-        from pipeline.runtime.worker import Worker, WorkerOptions
+        from pipeline.runtime.assembly import WorkerOptions
+        from pipeline.runtime.worker import Worker
         from pipeline.state.store import RedisStore
         from pipeline.topology.model import Topology
 

@@ -15,9 +15,10 @@ from pipeline.broker.embedded import EmbeddedBroker
 from pipeline.clock import ManualClock
 from pipeline.errors import PipelineError
 from pipeline.messages.message import MESSAGE_NAME, Message
+from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
-from pipeline.runtime.worker import Worker, WorkerOptions
+from pipeline.runtime.worker import Worker
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import Event, StateStore
 from pipeline.topology.definitions import BindingDefinition, Definitions
