@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -92,6 +93,7 @@ class Reloader:
 
     async def _reload(self, *, again: bool, asked: bool) -> None:
         """Args: again: the same was refused before, and is not told once more."""
+        importlib.invalidate_caches()  # a module may have been put beside the file just now
         try:
             loaded = await asyncio.to_thread(load_with, self._settings)
             new = revision(loaded.topology)

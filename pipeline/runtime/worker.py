@@ -7,7 +7,7 @@ from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 from pipeline.broker.port import Broker
-from pipeline.errors import NoSuchQueue, PipelineError
+from pipeline.errors import BrokerError, NoSuchQueue, PipelineError
 from pipeline.runtime.assembly import Assembled, Assembly, WorkerOptions
 from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.cancellations import Cancellations
@@ -198,6 +198,8 @@ class Worker:
                 raise PipelineError(
                     f"Queue {queue!r} is not declared on the broker", fix="Run `pipeline apply`"
                 ) from None
+            except BrokerError:
+                continue  # its user may not look at it
 
     async def _close(self) -> None:
         try:
