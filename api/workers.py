@@ -58,7 +58,8 @@ class Workers:
         before, self._told = self._told, (dict(counts), refused)
         if before is None:
             return
-        if new := sorted(counts.keys() - before[0].keys()):
+        new = sorted(counts.keys() - before[0].keys())
+        if new and before[0]:  # the first worker is no news
             self._hub.broadcast_to_everything(notice("topology", f"Revision {', '.join(new)} is in force"))
         for reason in sorted(refused - before[1]):
             self._hub.broadcast_to_everything(
