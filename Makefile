@@ -17,7 +17,7 @@ test: $(VENV)/.dev servers asyncapi-schema lint ## Run all tests, on private ser
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
 test-unit: $(VENV)/.dev ## Run the tests that need nothing running
-	@$(RUN) -m pytest tests/unit $(PYTEST_ARGS)
+	@$(RUN) -m pytest tests/unit --numprocesses auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## Check layers, types, style, and the topology
 	@$(VENV)/bin/ruff format --check --quiet .
