@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 
 import httpx
+import psutil
 
 from ops.servers.process import free_ports
 from tests.acceptance.commands import ROOT, Commands, answers, eventually
@@ -181,7 +182,7 @@ def test_a_taken_port_is_named_with_its_owner_and_another_is_suggested(commands:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = commands.run("up", str(tmp_path), API_PORT=str(taken.getsockname()[1]))
     assert ended.returncode == 1
-    assert "python" in ended.stderr
+    assert psutil.Process().name() in ended.stderr
     assert "API_PORT=" in ended.stderr
 
 
