@@ -19,6 +19,7 @@ _MODULES = {
     "apply": "topology",
     "migrate": "migration",
     "drift": "drift",
+    "import": "importing",
     "graph": "graph",
     "route": "routing",
     "test": "routing",

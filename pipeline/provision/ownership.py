@@ -77,6 +77,21 @@ async def read_ownership(client: ManagementClient, topology: str) -> Ownership:
     return replace(nothing, objects=frozenset(digests), digests={key: each for key, each in digests.items() if each})
 
 
+async def topologies_of(client: ManagementClient) -> list[str]:
+    """Names of the topologies that have a record in the client's vhost; none if the user may not read them."""
+    try:
+        rows = await client.list("global-parameters")
+    except Denied:
+        return []
+    end = f"@{client.vhost}"
+    names = [str(row.get("name")) for row in rows]
+    return sorted(
+        name.removeprefix(f"{_PREFIX}:").removesuffix(end)
+        for name in names
+        if name.startswith(f"{_PREFIX}:") and name.endswith(end)
+    )
+
+
 async def write_ownership(client: ManagementClient, ownership: Ownership) -> None:
     """Replace the record. Raises Denied without the tag `policymaker`, Unreachable, PipelineError."""
     body = {"name": ownership.parameter, "value": ownership_to_json(ownership)}

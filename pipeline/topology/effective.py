@@ -24,6 +24,19 @@ def effective_yaml(document: Document) -> str:
     )
 
 
+def yaml_of(value: Any) -> str:
+    """YAML that is read as this value, dollars and all."""
+    return yaml.dump(_undollared(value), Dumper=_Compact, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _undollared(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _undollared(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_undollared(each) for each in value]
+    return value.replace("$", "$$") if isinstance(value, str) else value
+
+
 def _shown(document: Document, value: Any, path: Path) -> Any:
     if path in document.secret:
         return document.secret[path]
@@ -50,3 +63,21 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text)
+
+
+class _Compact(_Dumper):
+    """What holds only a few scalars stands on one line."""
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        node.flow_style = 0 < len(node.value) <= 3 and _scalars(node.value)
+        return node
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        node = super().represent_sequence(tag, sequence, flow_style)
+        node.flow_style = all(isinstance(each, yaml.ScalarNode) for each in node.value)
+        return node
+
+
+def _scalars(pairs: list[tuple[yaml.Node, yaml.Node]]) -> bool:
+    return all(isinstance(node, yaml.ScalarNode) for pair in pairs for node in pair)
