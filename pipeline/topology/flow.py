@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Set
 from typing import Any
 
+from pipeline.topology.circles import on_circles
 from pipeline.topology.definitions import BindingDefinition, Definitions
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
@@ -56,6 +57,9 @@ class _Flow:
         }
         self._consumed = {queue for stage in topology.stages.values() for queue in stage.from_}
         self._emptied = self._consumed | {key for key, queue in topology.queues.items() if queue.external}
+        self._circling = on_circles(
+            {key: targets - self._emptied for key, targets in self._targets.items() if key not in self._emptied}
+        )
 
     def _queues_of(self, exchange: str, routing_key: str) -> set[str]:
         """Queues that a message may reach, by key, or by name where the file has no key; notes the bindings used."""
@@ -168,22 +172,9 @@ class _Flow:
             elif not self._targets[key] and (nowhere or dead_letter.routing_key is not None):
                 detail = f'What "{key}" gives to "{dead_letter.exchange}" reaches no queue.'
                 yield self._document.diagnostic("T204", path, detail=detail)
-            if self._comes_back(key):
+            if key in self._circling:
                 detail = f'Dead letters of "{key}" come back to it, and no stage takes them on the way.'
                 yield self._document.diagnostic("T205", path, detail=detail)
-
-    def _comes_back(self, key: str) -> bool:
-        seen: set[str] = set()
-        ahead = list(self._targets[key])
-        while ahead:
-            queue = ahead.pop()
-            if queue in self._emptied or queue in seen:
-                continue
-            if queue == key:
-                return True
-            seen.add(queue)
-            ahead += self._targets.get(queue, ())
-        return False
 
     def exchanges(self) -> Iterator[Diagnostic]:
         """Exchanges that nothing is published to, bound to or bound from."""
