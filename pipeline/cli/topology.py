@@ -19,12 +19,13 @@ from pipeline.cli.migration import WaitOption, finish_begun, migrating
 from pipeline.cli.running import RunningPipeline
 from pipeline.errors import PipelineError
 from pipeline.provision.access import require_other_user
-from pipeline.provision.apply import Outcome, Status, apply
+from pipeline.provision.apply import apply
 from pipeline.provision.changes import Action, Plan, plan_to_json
 from pipeline.provision.management import ManagementClient
 from pipeline.provision.migration.record import PATIENCE_S, Record, Records
 from pipeline.provision.migration.status import under_way
 from pipeline.provision.observe import Observed, observe
+from pipeline.provision.outcomes import Outcome, Status
 from pipeline.provision.ownership import Ownership, read_ownership
 from pipeline.provision.passwords import read_passwords, with_hashes
 from pipeline.provision.plan import plan

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.provision.apply import Applied, Status
 from pipeline.provision.changes import Action, Change, Detail, LostRoute, Plan, Risk
+from pipeline.provision.outcomes import Applied, Status
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 _KIND_WIDTH = 9

@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.errors import ExitCode, PipelineError, Unreachable
-from pipeline.provision.apply import Applied, Outcome, Status, apply
+from pipeline.provision.apply import apply
 from pipeline.provision.changes import Action, Kind, Plan, Risk, identity_of
 from pipeline.provision.management import Denied, ManagementClient, NotFound, Refused
 from pipeline.provision.observe import Observed, observe
+from pipeline.provision.outcomes import Applied, Outcome, Status
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
 from pipeline.topology.definitions import (

@@ -13,11 +13,12 @@ import pytest
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import ExitCode
 from pipeline.messages.message import Message
-from pipeline.provision.apply import Applied, Status, apply
+from pipeline.provision.apply import apply
 from pipeline.provision.changes import Kind, Plan
 from pipeline.provision.drift import Drift, drift
 from pipeline.provision.management import ManagementClient, NotFound
 from pipeline.provision.observe import observe
+from pipeline.provision.outcomes import Applied, Status
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
 from pipeline.provision.planfile import StalePlan, read_plan, require_current, write_plan

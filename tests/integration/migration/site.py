@@ -11,11 +11,12 @@ from typing import Any
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.messages.message import Message
-from pipeline.provision.apply import Applied, apply
+from pipeline.provision.apply import apply
 from pipeline.provision.changes import Plan
 from pipeline.provision.management import ManagementClient
 from pipeline.provision.migration.migrator import Migrator
 from pipeline.provision.observe import observe
+from pipeline.provision.outcomes import Applied
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
 from pipeline.topology.definitions import Definitions

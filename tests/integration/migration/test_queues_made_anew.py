@@ -13,10 +13,10 @@ from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import ExitCode, NoSuchQueue
 from pipeline.messages.message import ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, Message
-from pipeline.provision.apply import Status
 from pipeline.provision.migration.carried import MIGRATION_ID
 from pipeline.provision.migration.names import prefix_for
 from pipeline.provision.migration.record import Records
+from pipeline.provision.outcomes import Status
 from pipeline.runtime.envelope import envelope_of
 from pipeline.topology.definitions import (
     BindingDefinition,

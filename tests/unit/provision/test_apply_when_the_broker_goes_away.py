@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from pipeline.errors import ExitCode
-from pipeline.provision.apply import Status, apply
+from pipeline.provision.apply import apply
 from pipeline.provision.changes import Kind
 from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import Observed
+from pipeline.provision.outcomes import Status
 from pipeline.provision.ownership import Ownership
 from pipeline.provision.plan import plan
 from pipeline.topology.definitions import BindingDefinition, Definitions, ExchangeDefinition, QueueDefinition

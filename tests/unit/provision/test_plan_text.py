@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from pipeline.provision.apply import Applied, Outcome, Status
 from pipeline.provision.changes import Action, Change, Detail, Kind, Plan, Risk
+from pipeline.provision.outcomes import Applied, Outcome, Status
 from pipeline.provision.render import applied_to_json, render, render_applied
 from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
 
