@@ -28,31 +28,27 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.broker.rabbitmq.transfer import Transfer
 from pipeline.errors import BrokerError, NoSuchQueue, PipelineError, Unreachable
 from pipeline.provision.changes import Detail
 from pipeline.provision.compare import queue_details
 from pipeline.provision.definitions_json import definitions_from_json
 from pipeline.provision.management import Refused
 from pipeline.provision.migration.account import Account
-from pipeline.provision.migration.mover import Homeward, Outward, until_empty
+from pipeline.provision.migration.mover import Outward, until_empty
 from pipeline.provision.migration.names import Names
 from pipeline.provision.migration.objects import DEAD_LETTER_EXCHANGE, DEAD_LETTER_KEY
+from pipeline.provision.migration.pouring import Pouring
 from pipeline.provision.migration.record import Record
 from pipeline.provision.migration.workshop import Migration, Step, Workshop, until
 from pipeline.topology.definitions import BindingDefinition, ExchangeDefinition, PolicyDefinition, QueueDefinition
 
 _MOST_ON_THE_WAY = 1000
 _BYTES_ON_THE_WAY = 32 * 1024 * 1024
-_WITNESSED_WINDOWS = 4
-_LOOK_EVERY_S = 0.05
 _CONSUMER_S = 3.0
-_NEARLY_DONE = 5  # of a window: what may be left when the entrance is turned back
-_TURN_BACK_AFTER_S = 60.0  # if producers are so fast that it is never nearly done
 _QUORUM_STATISTICS_S = 6.0  # a quorum queue's count of unacknowledged messages is up to 5 s old
 _POLICY_PRIORITY = 1_000_000  # above any other: one policy applies, and no other's TTL or limit must
 _LEAVES_AS_IT_IS = {"max-length": 2_000_000_000}  # a policy has to say something
@@ -71,6 +67,7 @@ class QueueMigration(Migration):
         self.names = Names(record.prefix)
         self._objects, self._broker = workshop.objects, workshop.broker
         self._account = Account(self, self.names)
+        self._pouring = Pouring(self, self.names, self._account)
         self._watch: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
@@ -141,7 +138,7 @@ class QueueMigration(Migration):
                             break
                         reason = f"a consumer still holds {held or 'an unknown number of'} of its messages"
                         await asyncio.sleep(0.1)
-                    await self._count(transfer.moved, transfer.dropped)
+                    await self.count(transfer.moved, transfer.dropped)
             except NoSuchQueue:
                 return
             except BrokerError as error:
@@ -175,7 +172,7 @@ class QueueMigration(Migration):
 
     async def catch_up(self) -> None:
         """What has arrived; when nearly all of it is back, new messages go straight to the queue again."""
-        await self._pour(self.names.arriving, turn_back=True)
+        await self._pour(self.names.arriving, way_in=self._way_in)
 
     async def rebind(self) -> None:
         missing = await self._objects.bind(self.record.bindings)
@@ -255,83 +252,9 @@ class QueueMigration(Migration):
                 with contextlib.suppress(NoSuchQueue):
                     await self._broker.depth(queue)
 
-    async def _homeward(self) -> Homeward:
-        """With the witness in place, where there can be one."""
-        witness: str | None = self.names.witness if await self._may_be_witnessed() else None
-        if witness is not None:
-            arguments = {"x-max-length": self.record.window * _WITNESSED_WINDOWS}
-            try:
-                await self._objects.make_queue(QueueDefinition(witness, durable=False, arguments=arguments))
-                await self._objects.bind([BindingDefinition(self.names.back, witness, "queue", "")])
-            except Refused:  # brokers may not allow queues that are not durable
-                witness = None
-        await self._account.settle()
-        surplus = self._account.is_surplus
-        return Homeward(self._broker, window=self.record.window, witness=witness, surplus=surplus)
-
-    async def _may_be_witnessed(self) -> bool:
-        """Not where the queue may refuse what its witness takes."""
-        settings = await self._objects.settings(self.queue)
-        refuses = str(settings.get("overflow", "")).startswith("reject")
-        return self.record.witnessed and not (refuses and {"max-length", "max-length-bytes"} & settings.keys())
-
-    async def _pour(self, source: str, *, turn_back: bool = False) -> None:
-        """A holding queue into the queue; again and again where that is full. Raises PipelineError."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.workshop.patience_s
+    async def _pour(self, source: str, *, way_in: BindingDefinition | None = None) -> None:
         self._start_watching()
-        while True:
-            mover = await self._homeward()
-            try:
-                async with mover.moving(source, self.names.back) as transfer:
-                    try:
-                        await self._while_queue_is_there(self._emptied(transfer, source, turn_back))
-                    finally:
-                        await self._count(transfer.moved, transfer.dropped)
-                        if transfer.moved:
-                            deadline = loop.time() + self.workshop.patience_s
-                return
-            except NoSuchQueue as gone:
-                if await self._objects.queue(source) is None:
-                    return
-                raise self._stuck(gone) from gone
-            except BrokerError as error:
-                if loop.time() > deadline:
-                    raise self._stuck(error) from error
-                await asyncio.sleep(0.2)
-
-    async def _emptied(self, transfer: Transfer, source: str, turn_back: bool) -> None:
-        if turn_back:
-            loop = asyncio.get_running_loop()
-            turn_at = loop.time() + _TURN_BACK_AFTER_S
-            few = max(1, self.record.window // _NEARLY_DONE)
-            while loop.time() < turn_at and (await self._broker.depth(source)).messages > few:
-                transfer.check()
-                await asyncio.sleep(0.01)
-            await self._objects.bind([self._way_in])
-        await until_empty(self._broker, transfer, source)
-
-    async def _while_queue_is_there(self, work: Coroutine[Any, Any, None]) -> None:
-        """Its witness would go on taking messages for a queue that somebody deleted. Raises NoSuchQueue."""
-        working = asyncio.ensure_future(work)
-        try:
-            while not working.done():
-                await self._broker.depth(self.queue)
-                await asyncio.wait({working}, timeout=_LOOK_EVERY_S)
-            await working
-        finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
-
-    def _stuck(self, error: BrokerError) -> PipelineError:
-        return PipelineError(
-            f'The messages of "{self.queue}" can\'t be put back into it: {error}',
-            fix="They wait in holding queues: make room in the queue if it is full, and run `pipeline apply` again",
-        )
-
-    async def _count(self, moved: int, dropped: int) -> None:
-        if moved or dropped:
-            await self.note(moved=self.record.moved + moved, dropped=self.record.dropped + dropped)
+        await self._pouring.pour(source, way_in=way_in)
 
     def _start_watching(self) -> None:
         if self._watch is None and self.record.consumers and self.record.back_at is None:

@@ -41,6 +41,11 @@ class Migration:
         self.record = replace(self.record, **changes)
         await self.workshop.records.write(self.record)
 
+    async def count(self, moved: int, dropped: int) -> None:
+        """Add to the record what a transfer has done."""
+        if moved or dropped:
+            await self.note(moved=self.record.moved + moved, dropped=self.record.dropped + dropped)
+
     async def close(self) -> None:
         """End what runs beside the steps."""
 

@@ -28,8 +28,7 @@ def pool_processes() -> list[psutil.Process]:
 
 def at_work(worker: Worker) -> bool:
     """Whether all its processes have a task: a recording is shown as being analysed before one of them gets it."""
-    pool = worker._pool
-    assert pool is not None
+    (pool,) = worker._pools
     return pool._idle.empty()
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
-from pipeline.errors import BrokerError, ExitCode, NoSuchQueue
+from pipeline.errors import BrokerError, ExitCode, Unreachable
 from pipeline.provision.migration.status import DOING
 from tests.integration.migration.site import TOPOLOGY, Site, eventually, publish_numbered
 
@@ -139,8 +139,11 @@ class Traffic:
                         self._take(await asyncio.wait_for(waiting.get(), 0.05))
                     if self.rate:
                         await asyncio.sleep(1 / self.rate)
-            except (NoSuchQueue, BrokerError):
+            except BrokerError:
                 await asyncio.sleep(0.05)
+            except Unreachable:
+                # RabbitMQ 3.10 ends the connection of who consumes a quorum queue in the moment it is made.
+                await broker.connect()
 
     def _take(self, delivery: Delivery) -> None:
         delivery.ack()

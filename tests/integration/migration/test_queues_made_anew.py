@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
-from pipeline.errors import ExitCode, NoSuchQueue
+from pipeline.errors import ExitCode, NoSuchQueue, Unreachable
 from pipeline.messages.message import ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, Message
 from pipeline.provision.migration.carried import MIGRATION_ID
 from pipeline.provision.migration.names import prefix_for
@@ -390,6 +390,9 @@ async def consume_for_ever(broker: RabbitMQBroker, queue: str, seen: list[Delive
             await lost.wait()
         except NoSuchQueue:
             await asyncio.sleep(0.05)
+        except Unreachable:
+            # RabbitMQ 3.10 ends the connection of who consumes a quorum queue in the moment it is made.
+            await broker.connect()
 
 
 async def peek(site: Site, queue: str) -> list[Delivery]:

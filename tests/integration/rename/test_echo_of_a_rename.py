@@ -250,6 +250,5 @@ async def _ends_with_one_result(watched: Watched, recording_id: str, path: Path)
 
 def _processes(worker: Worker) -> list[psutil.Process]:
     """Those of the worker's pool."""
-    pool = worker._pool
-    assert pool is not None
+    (pool,) = worker._pools
     return [psutil.Process(child.pid) for child in pool._children]
