@@ -15,8 +15,8 @@ from typer.main import get_group
 # In the order in which `pipeline --help` lists them. Each module has `register(app)`.
 _MODULES = {
     "lint": "linting",
-    "plan": "topology",
-    "apply": "topology",
+    "plan": "planning",
+    "apply": "applying",
     "migrate": "migration",
     "drift": "drift",
     "import": "importing",

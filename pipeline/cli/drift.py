@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_serv
 
 from pipeline.app.loading import Loaded, load
 from pipeline.cli.console import Output, OutputOption, print_error, print_json, stderr, stdout
-from pipeline.cli.topology import management_client, plan_with, require_broker
+from pipeline.cli.planning import management_client, plan_with, require_broker
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.provision.changes import Kind
 from pipeline.provision.drift import Drift, drift, drift_to_json, render_drift

@@ -12,7 +12,7 @@ import typer
 
 from pipeline.app.loading import Loaded, load
 from pipeline.cli.console import stderr
-from pipeline.cli.topology import management_client
+from pipeline.cli.planning import management_client
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.graph.dot import dot
 from pipeline.graph.live import Flow

@@ -12,6 +12,7 @@ import typer
 
 from pipeline.app.loading import Loaded, load
 from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
+from pipeline.cli.planning import management_client, plan_with, print_plan, require_broker
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.provision.apply import apply
 from pipeline.provision.changes import Action
@@ -51,9 +52,6 @@ def migrate_command(
     `pipeline apply` does so too, among its other changes. What was interrupted is gone on with first.
     Exits 3 if something was left or is under way.
     """
-    # It takes commands of that module to plan, and they take this one's.
-    from pipeline.cli.topology import management_client, plan_with, print_plan, require_broker
-
     loaded = load(context.obj)
     require_broker(loaded)
 
