@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         return not self.rabbitmq_url
 
     @property
+    def without_broker(self) -> bool:
+        """Whether there is no RabbitMQ to provision, which needs no Redis. Raises PipelineError for Redis alone."""
+        return not self.rabbitmq_url and self.embedded
+
+    @property
     def management_url(self) -> str:
         """The management API's base URL, with credentials: never print it."""
         if self.rabbitmq_management_url:

@@ -73,7 +73,6 @@ class _Bench:
         environment = os.environ | {
             "RABBITMQ_URL": self._server.url,
             "RABBITMQ_MANAGEMENT_URL": self._server.management_url,
-            "REDIS_URL": "redis://127.0.0.1:1",
         }
         command = [
             sys.executable,

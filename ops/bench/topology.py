@@ -115,7 +115,6 @@ class _Bench:
             "RABBITMQ_URL": f"{self._server.url.rstrip('/')}/{vhost}",
             "RABBITMQ_MANAGEMENT_URL": self._server.management_url,
             # Neither plan nor apply speaks to it.
-            "REDIS_URL": "redis://127.0.0.1:1/0",
         }
         ended = subprocess.run(
             [sys.executable, *arguments], env={**os.environ, **servers}, capture_output=True, text=True, check=False

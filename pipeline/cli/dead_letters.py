@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.app.engines import make_engines
+from pipeline.app.engines import rabbitmq
 from pipeline.app.loading import Loaded, load
 from pipeline.broker.port import Broker
 from pipeline.cli.console import Output, OutputOption, print_json, stdout
@@ -90,7 +90,7 @@ def replay_command(
 
 @asynccontextmanager
 async def _broker(loaded: Loaded) -> AsyncIterator[Broker]:
-    broker = make_engines(loaded.settings, loaded.topology, loaded.definitions).broker
+    broker = rabbitmq(loaded.settings)
     await broker.connect()
     try:
         yield broker
@@ -99,7 +99,7 @@ async def _broker(loaded: Loaded) -> AsyncIterator[Broker]:
 
 
 async def _list(loaded: Loaded) -> dict[str, Any]:
-    if loaded.settings.embedded:
+    if loaded.settings.without_broker:
         async with RunningPipeline(loaded.settings) as running:
             return await running.get("/v1/dlq")
     async with _broker(loaded) as broker:
@@ -108,7 +108,7 @@ async def _list(loaded: Loaded) -> dict[str, Any]:
 
 async def _show(loaded: Loaded, name: str, limit: int) -> dict[str, Any]:
     queue = find_queue(loaded.topology, name)
-    if loaded.settings.embedded:
+    if loaded.settings.without_broker:
         async with RunningPipeline(loaded.settings) as running:
             return await running.get(f"/v1/dlq/{queue.name}", limit=limit)
     async with _broker(loaded) as broker:
@@ -119,7 +119,7 @@ async def _replay(
     loaded: Loaded, name: str, message_ids: Sequence[str] | None, error_code: str | None, limit: int | None
 ) -> dict[str, Any]:
     queue = find_queue(loaded.topology, name)
-    if loaded.settings.embedded:
+    if loaded.settings.without_broker:
         wanted = {"message_ids": message_ids or None, "error_code": error_code, "limit": limit or _MOST}
         async with RunningPipeline(loaded.settings) as running:
             return await running.post(f"/v1/dlq/{queue.name}/replay", wanted)

@@ -65,15 +65,15 @@ def plan_command(
 
 def require_broker(loaded: Loaded) -> None:
     """Raises PipelineError on the embedded engines."""
-    if loaded.settings.embedded:
+    if loaded.settings.without_broker:
         raise PipelineError(
-            "There is no broker to look at or apply to: RABBITMQ_URL and REDIS_URL are not set",
+            "There is no broker to look at or apply to: RABBITMQ_URL is not set",
             fix="The embedded broker takes the file when `pipeline up` starts; restart that",
         )
 
 
 async def _plan(loaded: Loaded, prune: bool) -> Plan:
-    if loaded.settings.embedded:
+    if loaded.settings.without_broker:
         async with RunningPipeline(loaded.settings) as running:
             held = await running.definitions()
         nobody = Ownership(loaded.topology.name)

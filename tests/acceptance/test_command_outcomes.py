@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from ops.servers.process import free_ports
 from tests.acceptance.commands import ROOT, Commands, answers, eventually
@@ -81,6 +82,16 @@ def test_one_server_without_the_other_is_an_error_that_says_so(commands: Command
     ended = commands.run("up", str(tmp_path), REDIS_URL="redis://127.0.0.1:6379/0")
     assert ended.returncode == 1
     assert "REDIS_URL is set but RABBITMQ_URL is not" in ended.stderr
+
+
+@pytest.mark.rabbitmq
+def test_what_only_rabbitmq_is_needed_for_wants_no_redis(commands: Commands, servers: dict[str, str]) -> None:
+    alone = {name: value for name, value in servers.items() if name != "REDIS_URL"}
+    assert commands.run("plan", **alone).returncode == 2
+    for arguments in (["apply", "--yes"], ["plan"], ["drift"], ["migrate", "--status"], ["dlq", "list"], ["import"]):
+        ended = commands.run(*arguments, **alone)
+        assert ended.returncode == 0, (arguments, ended.stderr)
+    assert "REDIS_URL is not" in commands.run("run", **alone).stderr
 
 
 def test_a_server_that_does_not_answer_exits_69_without_showing_its_password(commands: Commands) -> None:

@@ -59,7 +59,6 @@ class Command:
                 "PYTHONPATH": str(ROOT),
                 "RABBITMQ_URL": self.site.url,
                 "RABBITMQ_MANAGEMENT_URL": self.site.management_url,
-                "REDIS_URL": "redis://127.0.0.1:1",  # has no part in this
             },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
