@@ -28,6 +28,7 @@ from pipeline.topology.model import Exchange, Topology
 from pipeline.topology.values import format_duration
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_EVERY_BROKER_HAS = "guest"
 _LONGEST_NAME = 251  # with `.dlq` a name has to fit into 255 bytes
 _PRIORITIES = range(1, 256)
 _DURATIONS = {"message-ttl": "ttl", "expires": "expires"}
@@ -259,7 +260,7 @@ class _Import:
                 )
 
     def _told_access(self) -> None:
-        if self._definitions.permissions:
+        if any(permission.user != _EVERY_BROKER_HAS for permission in self._definitions.permissions):
             self._notes.append("Users and their permissions are not in the file: what they do is not known")
 
 

@@ -54,9 +54,9 @@ def summary(plan: Plan) -> str:
     deletes = plan.count(Action.DELETE)
     lines = [f"Plan: {', '.join(counts)}, {deletes if plan.prune else 0} delete."]
     if count := plan.count(Action.REPLACE):
-        left = "leaves it" if count == 1 else "leaves them"
+        it = "it" if count == 1 else "them"
         lines.append(
-            f"{count} can't be changed on a broker: apply makes it anew, keeping messages; --no-migrate {left}."
+            f"{count} can't be changed on a broker: apply makes {it} anew, keeping messages; --no-migrate leaves {it}."
         )
     if deletes and not plan.prune:
         lines.append(f"{deletes} not declared any more: kept, since nothing is deleted without --prune.")

@@ -54,7 +54,7 @@ class Migrated:
             return f'The {self.kind.value} "{self.name}" was left as it was: {self.abandoned}'
         parts = [f'The {self.kind.value} "{self.name}" was made anew']
         if self.kind is Kind.QUEUE:
-            parts.append(f"{self.moved:,} moves of messages")
+            parts.append(f"{self.moved:,} moves of messages, out and back")
         if self.dropped:
             parts.append(f"{self.dropped:,} copies removed")
         if self.away_s is not None:
