@@ -59,7 +59,7 @@ class Reloader:
 
     async def run(self) -> None:
         """Keep looking, for as long as this runs."""
-        _log.info("topology", revision=self._revision)
+        _log.info("the topology is in force", revision=self._revision)
         waited = 0.0
         while True:
             asked = await self._asked_within(_LOOK_EVERY_S)
@@ -101,7 +101,7 @@ class Reloader:
                 self._waits_for_broker = False
                 self._tell(new, "")
                 if asked:
-                    _log.info("topology", revision=new, outcome="nothing has changed")
+                    _log.info("nothing has changed in the topology", revision=new)
                 return
             # What is begun is carried through: half of it in force is what nobody wants.
             await asyncio.shield(self._adopt(loaded))
@@ -112,7 +112,7 @@ class Reloader:
         RELOADS.labels("done").inc()
         before, self._revision, self._waits_for_broker = self._revision, new, False
         self._tell(new, "")
-        _log.info("topology", revision=new, before=before)
+        _log.info("another topology is in force", revision=new, before=before)
 
     def _refuse(self, error: PipelineError, again: bool) -> None:
         found = [each for each in error.diagnostics if each.is_error] if isinstance(error, InvalidTopology) else []
@@ -126,7 +126,7 @@ class Reloader:
             _log.error("the topology has an error", where=each.where, code=each.code, what=each.detail or each.summary)
         if not found:
             _log.error("the topology can't be taken over", what=error.what, where=error.where, fix=error.fix)
-        _log.warning("topology", revision=self._revision, outcome="a newer one is refused, this one stays in force")
+        _log.warning("the topology before it stays in force", revision=self._revision)
 
 
 def _shortly(found: Diagnostic) -> str:

@@ -72,7 +72,7 @@ class Serving:
         if self.worker is not None:
             changes = await self.worker.change(topology)
             told = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
-            _log.info("stages", **{kind: list(names) for kind, names in told.items() if names})
+            _log.info("stages were changed", **{kind: list(names) for kind, names in told.items() if names})
         for source in self.sources:
             if not source.adopt(topology):
                 _log.warning("a source that changed goes on as it was until it is restarted", source=source.name)
