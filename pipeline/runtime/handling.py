@@ -142,6 +142,8 @@ class Handler:
             if claim is Claim.RUNNING:
                 return await self._defer(attempt)
             attempt.claimed = True
+            if claim is Claim.CRASHED:
+                raise Permanent("Two workers ended while they were working on this", ErrorCode.WORKER_CRASHED)
         work = attempt.work = Work(
             self._name, attempt.envelope, body, lambda recording: self._reporter(attempt, Subject(recording))
         )

@@ -28,9 +28,9 @@ class Leases:
         return f"{self._worker}.{next(self._counter)}"
 
     async def begin(self, stage: str, message_id: str, owner: str) -> Claim:
-        """Claim a message; FRESH: it is ours until `finish` or `release`. Raises StateUnavailable."""
+        """Claim a message; FRESH or CRASHED: it is ours until `finish` or `release`. Raises StateUnavailable."""
         claim = await self._ledger.begin(stage, message_id, owner, self._lease_s)
-        if claim is Claim.FRESH:
+        if claim in (Claim.FRESH, Claim.CRASHED):
             self._held[owner] = (stage, message_id)
         return claim
 

@@ -10,10 +10,12 @@ from pipeline.state.link import Link
 from pipeline.state.port import Claim
 
 _LARGEST_BATCH = 500
+_MOST_LOST = 2  # tries: whoever is the third is told
+_LOST_KEPT_MS = 24 * 3600 * 1000
 
 
 class RedisLedger:
-    """The port's Ledger: a key per message with its owner, which expires with the lease or the retention.
+    """The port's Ledger: a key per message with its owner, which expires with the retention.
 
     Args:
         retention_s: how long a finished message is remembered.
@@ -27,7 +29,8 @@ class RedisLedger:
         self._release = _Batches(link, "release")
 
     async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
-        return Claim(await self._begin.call(self._key(stage, message_id), owner, _milliseconds(lease_s)))
+        key = self._key(stage, message_id)
+        return Claim(await self._begin.call(key, owner, _milliseconds(lease_s), _MOST_LOST, _LOST_KEPT_MS))
 
     async def finish(self, stage: str, message_id: str, owner: str) -> bool:
         return bool(await self._finish.call(self._key(stage, message_id), owner, self._retention_ms))

@@ -155,6 +155,7 @@ class Claim(StrEnum):
     FRESH = "fresh"
     RUNNING = "running"
     DONE = "done"
+    CRASHED = "crashed"
 
 
 class Ledger(Protocol):
@@ -163,6 +164,8 @@ class Ledger(Protocol):
     async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
         """Claim a message: FRESH (run it; the lease is yours), RUNNING elsewhere, or DONE before.
 
+        CRASHED: the lease is yours as well, but the two before you were lost while they had it, within 24 hours of
+        each other: neither finished nor released, they ran out.
         The owner of a lease renews it by calling `begin` again, and gets FRESH.
         """
         ...

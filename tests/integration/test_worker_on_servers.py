@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 import textwrap
 import uuid
@@ -441,6 +442,36 @@ async def _is(shop: Shop, count: int) -> bool:
 async def test_a_killed_worker_loses_nothing_and_its_message_runs_elsewhere_soon(shop: Shop) -> None:
     await shop.open("wait_for_file", timeout="1h")
     gate = shop.folder / "gate"
+    worker = await _another_process(shop)
+    try:
+        await shop.publish({"number": 3, "path": str(gate)}, id="one")
+        await eventually(Path(f"{gate}.reached").exists)
+    finally:
+        worker.kill()
+        await worker.wait()
+    gate.touch()
+    await shop.start()
+    assert await shop.answers(1) == [3]
+    await shop.stop()
+    assert await shop.depth("orders") == await shop.depth("orders.dlq") == 0
+
+
+async def test_a_message_that_ends_its_worker_is_dead_lettered_after_two(shop: Shop) -> None:
+    await shop.open("crash")  # on the worker's own loop
+    await shop.publish({"number": 3}, id="poison")
+    for _ in range(2):
+        worker = await _another_process(shop)
+        assert await asyncio.wait_for(worker.wait(), 60) == -signal.SIGKILL
+    await shop.start()
+    letter = await shop.take("orders.dlq")
+    assert (letter.message_id, letter.headers[ERROR_CODE]) == ("poison", "WORKER_CRASHED")
+    assert "Two workers ended" in letter.headers[ERROR_MESSAGE]
+    await shop.stop()
+    assert await shop.depth("orders") == 0
+
+
+async def _another_process(shop: Shop) -> asyncio.subprocess.Process:
+    """A worker that can be killed; the leases it leaves end after a second."""
     program = f"""
         import asyncio, json, sys
         sys.path[:0] = [{str(shop.folder)!r}, {os.getcwd()!r}]
@@ -460,18 +491,7 @@ async def test_a_killed_worker_loses_nothing_and_its_message_runs_elsewhere_soon
 
         asyncio.run(main())
     """
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program))
-    try:
-        await shop.publish({"number": 3, "path": str(gate)}, id="one")
-        await eventually(Path(f"{gate}.reached").exists)
-    finally:
-        worker.kill()
-        await worker.wait()
-    gate.touch()
-    await shop.start()
-    assert await shop.answers(1) == [3]
-    await shop.stop()
-    assert await shop.depth("orders") == await shop.depth("orders.dlq") == 0
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program))
 
 
 async def test_messages_wait_uncounted_while_redis_is_away(

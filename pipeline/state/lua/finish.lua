@@ -6,7 +6,8 @@ local answers = {}
 for i, key in ipairs(KEYS) do
     local owner, retention = ARGV[2 * i - 1], ARGV[2 * i]
     local held = redis.call('GET', key)
-    if not held or held == 'running:' .. owner or held == 'done:' .. owner then
+    local holder = held and (string.match(held, '^running:%d+:%d+:(.*)$') or string.match(held, '^done:(.*)$'))
+    if not held or holder == owner then
         redis.call('SET', key, 'done:' .. owner, 'PX', retention)
         answers[i] = 1
     else

@@ -4,7 +4,8 @@
 -- ARGV  for each key: owner
 local answers = {}
 for i, key in ipairs(KEYS) do
-    if redis.call('GET', key) == 'running:' .. ARGV[i] then
+    local held = redis.call('GET', key)
+    if held and string.match(held, '^running:%d+:%d+:(.*)$') == ARGV[i] then
         answers[i] = redis.call('DEL', key)
     else
         answers[i] = 0

@@ -158,3 +158,22 @@ async def _walk(engine: Any, steps: list[tuple[str, str, str]]) -> None:
                 del holder[message]
     await store.close()
     await engine.clear()
+
+
+async def test_the_third_to_try_is_told_that_two_were_lost(store: Store, until: Any) -> None:
+    async def taken(owner: str, claim: Claim) -> bool:
+        return await store.ledger.begin("stage", "m", owner, SHORT_S) is claim
+
+    assert await taken("a", Claim.FRESH)
+    await until(lambda: taken("b", Claim.FRESH))
+    await until(lambda: taken("c", Claim.CRASHED))
+    assert await store.ledger.begin("stage", "m", "d", LONG_S) is Claim.RUNNING
+    await store.ledger.release("stage", "m", "c")
+    assert await store.ledger.begin("stage", "m", "d", LONG_S) is Claim.FRESH, "what was given back is forgotten"
+
+
+async def test_an_owner_that_renews_is_not_taken_for_another(store: Store) -> None:
+    for _ in range(5):
+        assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
+        await asyncio.sleep(2 * SHORT_S)
+    assert await store.ledger.finish("stage", "m", "a")
