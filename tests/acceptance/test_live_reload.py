@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.acceptance.commands import Commands, answers, eventually, fetch
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
 
+_ORDERS_BEFORE, _ORDERS_LATER = 100, 50
 _SHOP = """
 import asyncio
 
@@ -107,17 +109,11 @@ def shop(commands: Commands, servers: dict[str, str], tmp_path: Path) -> Shop:
 def test_only_the_stage_that_changed_is_begun_anew_and_no_order_is_lost(shop: Shop) -> None:
     before, first = shop.revision(), shop.tags_when_there("one")
     second = shop.tags_when_there("two")
-    numbers = asyncio.run(
-        _orders_while(
-            shop,
-            lambda: shop.write(
-                _TOPOLOGY.replace(
-                    "two: [two]}, module: shop, run: [price]", "two: [two]}, module: shop, run: [reprice]"
-                )
-            ),
-        )
+    changed = _TOPOLOGY.replace(
+        "{two: [two]}, module: shop, run: [price]", "{two: [two]}, module: shop, run: [reprice]"
     )
-    eventually("another revision", lambda: shop.revision() != before)
+    numbers = asyncio.run(_orders_while(shop, before, lambda: shop.write(changed)))
+    assert shop.revision() != before
     priced = asyncio.run(_priced(shop.url, 2 * numbers))
     assert Counter(order for order, _ in priced) == Counter(
         f"{queue}-{number}" for queue in ("one", "two") for number in range(numbers)
@@ -162,20 +158,25 @@ def test_a_new_stage_waits_for_apply_and_a_stage_that_went_leaves_its_queue(shop
     assert httpx.get(f"{shop.commands.api}/v1/queues").text.count("three") >= 1
 
 
-async def _orders_while(shop: Shop, change: Any) -> int:
-    """Publish to both stages, change in the middle; how many orders there are for each."""
+async def _orders_while(shop: Shop, before: str, change: Callable[[], None]) -> int:
+    """Publish to both stages, change in the middle, and go on until that is in force; how many orders each has got."""
     broker = RabbitMQBroker(shop.url)
     await broker.connect()
-    numbers = 300
-    for number in range(numbers):
-        if number == numbers // 3:
+    number, last = 0, _ORDERS_LATER
+    in_force = False
+    while number < last:
+        if number == _ORDERS_BEFORE:
             change()
         for queue in ("one", "two"):
             body = json.dumps({"order_id": f"{queue}-{number}"}).encode()
             await broker.publish("orders", queue, Message(body, message_id=f"{queue}-{number}"))
+        number += 1
+        if not in_force:
+            last = number + _ORDERS_LATER
+            in_force = number > _ORDERS_BEFORE and number % 20 == 0 and await asyncio.to_thread(shop.revision) != before
         await asyncio.sleep(0.01)
     await broker.close()
-    return numbers
+    return number
 
 
 async def _priced(url: str, expected: int) -> list[tuple[str, str]]:
