@@ -55,6 +55,7 @@ class Worker(BaseModel):
     started_at: float = Field(description="Seconds since 1970")
     seen_at: float = Field(description="When it last told of itself; it does so every few seconds")
     revision: str = Field(description="Of the topology it runs: a digest of all that the file says")
+    in_force_since: float = Field(description="Seconds since 1970, of that revision")
     refused: str = Field(description="Why it has not taken over a newer one; empty where there is none")
     stages: list[str]
 

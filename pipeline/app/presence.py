@@ -35,6 +35,8 @@ class Presence:
 
     def tell(self, revision: str, refused: str) -> None:
         """Which revision is in force, and why a newer one is not; empty where there is none."""
+        if self._about.get("revision") != revision:
+            self._about["in_force_since"] = time.time()
         self._about |= {"revision": revision, "refused": refused}
         self._news.set()
 

@@ -14,7 +14,7 @@ from pipeline.app.loading import Loaded, load_with, topology_files
 from pipeline.errors import PipelineError
 from pipeline.settings import Settings
 from pipeline.telemetry import RELOADS, TOPOLOGY
-from pipeline.topology.diagnostics import Diagnostic, InvalidTopology
+from pipeline.topology.diagnostics import Diagnostic, InvalidTopology, printable
 from pipeline.topology.difference import revision
 
 _LOOK_EVERY_S = 0.5
@@ -123,7 +123,14 @@ class Reloader:
             return
         RELOADS.labels("refused").inc()
         for each in found:
-            _log.error("the topology has an error", where=each.where, code=each.code, what=each.detail or each.summary)
+            fix = {"fix": printable(each.suggestion)} if each.suggestion else {}
+            _log.error(
+                "the topology has an error",
+                where=each.where,
+                code=each.code,
+                what=printable(each.detail) or each.summary,
+                **fix,
+            )
         if not found:
             _log.error("the topology can't be taken over", what=error.what, where=error.where, fix=error.fix)
         _log.warning("the topology before it stays in force", revision=self._revision)

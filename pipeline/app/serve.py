@@ -25,9 +25,11 @@ from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.broker.port import Broker
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.runtime.availability import Availability, keep_connected
+from pipeline.runtime.declared import require_exchanges
 from pipeline.runtime.sources import SourceRunner
 from pipeline.runtime.worker import Worker
 from pipeline.state.port import StateStore
+from pipeline.topology.difference import exchanges_of
 from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import Topology
 
@@ -69,6 +71,7 @@ class Serving:
         services = make_services(loaded, self._engines, roots)
         if isinstance(self._broker, EmbeddedBroker):
             self._broker.declare(loaded.definitions)
+        await require_exchanges(self._broker, sorted(self._published(topology) - self._published(self._topology)))
         if self.worker is not None:
             changes = await self.worker.change(topology)
             told = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
@@ -84,7 +87,16 @@ class Serving:
         """Names of those that run in this process."""
         return self.worker.stages if self.worker else ()
 
+    def _published(self, topology: Topology) -> set[str]:
+        """Exchanges that sources and the API publish to; a worker looks after its own."""
+        found: set[str] = set(exchanges_of(topology, topology.messages)) if self.api is not None else set()
+        for source in self.sources:
+            if source.name in topology.sources:
+                found |= set(exchanges_of(topology, topology.sources[source.name].emits))
+        return found
+
     def _look_after(self, topology: Topology) -> None:
+        self._topology = topology
         taken = {queue for stage in topology.stages.values() for queue in stage.from_}
         self._queues = [topology.queue_name(queue) for queue in sorted(taken)]
         self._queues += [topology.retry_queue(delay) for delay in retry_delays(topology)]

@@ -147,3 +147,7 @@ class Broker(Protocol):
     async def purge(self, queue: str) -> int:
         """Remove the ready messages; how many they were. Raises NoSuchQueue."""
         ...
+
+    async def has_exchange(self, exchange: str) -> bool:
+        """Whether it is declared; published messages and consumers are not disturbed by asking. Raises Unreachable."""
+        ...

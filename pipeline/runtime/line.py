@@ -41,9 +41,13 @@ class Line:
         for subscription in self._subscriptions:
             await subscription.consuming.wait()
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Consume and work, in tasks of the group, whose failure is the group's."""
-        self._keeping = [group.create_task(subscription.keep()) for subscription in self._subscriptions]
+    def start(self, group: asyncio.TaskGroup, *, patient: bool = False) -> None:
+        """Consume and work, in tasks of the group, whose failure is the group's.
+
+        Args:
+            patient: a queue that can't be consumed is tried again, instead of failing.
+        """
+        self._keeping = [group.create_task(subscription.keep(patient=patient)) for subscription in self._subscriptions]
         self._working = [group.create_task(self._crew.run())]
 
     async def drain(self, deadline_s: float) -> None:

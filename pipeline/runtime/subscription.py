@@ -62,11 +62,16 @@ class Subscription:
         """Deliveries that are not settled yet."""
         return sum(hold.count for hold in self._open.values())
 
-    async def keep(self) -> None:
-        """Consume, for as long as this runs. Raises PipelineError if the queue cannot be consumed at first."""
+    async def keep(self, *, patient: bool = False) -> None:
+        """Consume, for as long as this runs.
+
+        Args:
+            patient: try again where the queue can't be consumed at first.
+        Raises: PipelineError if the queue can't be consumed at first.
+        """
         async with asyncio.TaskGroup() as retiring:
             while True:
-                consumer, hold = await self._consume()
+                consumer, hold = await self._consume(patient)
                 self.consuming.set()
                 await self._disturbed.wait()
                 hold.returning = True
@@ -94,7 +99,7 @@ class Subscription:
             await consumer.close()
         self._open.clear()
 
-    async def _consume(self) -> tuple[Consumer, Hold]:
+    async def _consume(self, patient: bool) -> tuple[Consumer, Hold]:
         attempt = 0
         while True:
             await self._broker_up.wait()
@@ -105,7 +110,7 @@ class Subscription:
             try:
                 consumer = await self._subscribe(hold)
             except BrokerError as error:
-                if not self.consuming.is_set():
+                if not (patient or self.consuming.is_set()):
                     raise self._refused(error) from error
                 attempt += 1
                 if attempt == 1:

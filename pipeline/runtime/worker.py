@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from pipeline.broker.port import Broker
-from pipeline.errors import BrokerError, NoSuchQueue, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.runtime.assembly import Assembled, Assembly, WorkerOptions
 from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.cancellations import Cancellations
 from pipeline.runtime.compose import Resolve
 from pipeline.runtime.contracts import Contracts
+from pipeline.runtime.declared import require_exchanges, require_queues
 from pipeline.runtime.handling import Services
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.line import Line, cancel
@@ -21,10 +23,11 @@ from pipeline.runtime.pool import ProcessPool
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.retry import Retries
 from pipeline.state.port import StateStore
-from pipeline.topology.difference import Difference, difference, needed_queues
+from pipeline.topology.difference import Difference, difference, needed_exchanges, needed_queues
 from pipeline.topology.model import Topology
 
 _SETTLING_S = 5.0  # beside the time that its work may take
+_BEGINNING_S = 10.0
 
 
 class Worker:
@@ -124,17 +127,18 @@ class Worker:
     async def change(self, topology: Topology) -> Difference:
         """Go over to another revision: stages that changed or went are drained, others go on without a pause.
 
-        Modules that were imported are not imported anew. Returns when the new stages consume.
+        Modules that were imported are not imported anew. Returns when the new stages consume, or have tried for a
+        few seconds; they go on trying.
 
-        Raises: PipelineError if a stage's steps do not fit together, or a queue it needs is not declared: nothing is
-            changed then.
+        Raises: PipelineError if a stage's steps do not fit together, or a queue or exchange it needs is not declared:
+            nothing is changed then.
         """
         async with self._changing:
             names = _chosen_still(topology, self._names)
             changes = difference(self._topology, topology, self._names)
             begun = [name for name in names if name in (*changes.added, *changes.changed)]
             assembled = self._assembly.assemble(topology, begun)
-            await self._require_queues(topology, begun)
+            await self._require(topology, begun)
             if assembled.pool is not None:
                 await assembled.pool.start()
             ending = [self._lines.pop(name) for name in (*changes.removed, *changes.changed)]
@@ -146,9 +150,12 @@ class Worker:
             group = None if self._stop_requested.is_set() else self._group
             if group is not None:
                 for line in assembled.lines:
-                    line.start(group)
+                    line.start(group, patient=True)
         if group is not None:
-            await asyncio.gather(*(line.ready() for line in assembled.lines))
+            # A broker that is away, or a permission that is given a moment later, holds up these stages alone.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEGINNING_S):
+                    await asyncio.gather(*(line.ready() for line in assembled.lines))
         return changes
 
     async def stop(self, deadline_s: float = 30.0) -> None:
@@ -190,16 +197,15 @@ class Worker:
                 del self._pools[pool]
                 await pool.close()
 
-    async def _require_queues(self, topology: Topology, names: Sequence[str]) -> None:
-        for queue in dict.fromkeys(queue for name in names for queue in needed_queues(topology, name)):
-            try:
-                await self._broker.depth(queue)
-            except NoSuchQueue:
-                raise PipelineError(
-                    f"Queue {queue!r} is not declared on the broker", fix="Run `pipeline apply`"
-                ) from None
-            except BrokerError:
-                continue  # its user may not look at it
+    async def _require(self, topology: Topology, begun: Collection[str]) -> None:
+        """What stages need that begin, and what others need that they didn't before."""
+        for require, needed in ((require_queues, needed_queues), (require_exchanges, needed_exchanges)):
+            had = {each for name in self._lines for each in needed(self._topology, name)}
+            names = _chosen_still(topology, self._names)
+            wanted = {
+                name: [each for each in needed(topology, name) if name in begun or each not in had] for name in names
+            }
+            await require(self._broker, dict.fromkeys(each for needs in wanted.values() for each in needs))
 
     async def _close(self) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,22 @@ def needed_queues(topology: Topology, name: str) -> tuple[str, ...]:
     dead = [queue for key in topology.stages[name].from_ if (queue := topology.dead_letter_queue(key)) is not None]
     waiting = [topology.retry_queue(delay) for delay in topology.retry_policy(name).delays]
     return tuple(dict.fromkeys([*own, *dead, *waiting]))
+
+
+def needed_exchanges(topology: Topology, name: str) -> tuple[str, ...]:
+    """The broker's names of the exchanges that a stage publishes to: what it emits, and its failures."""
+    stage = topology.stages[name]
+    emitted = exchanges_of(topology, stage.emits)
+    failing = [topology.retry_queue(delay) for delay in topology.retry_policy(name).delays]
+    if any(topology.dead_letter_queue(key) is not None for key in stage.from_):
+        failing.append(topology.dead_letter_exchange)
+    return tuple(dict.fromkeys([*emitted, *failing]))
+
+
+def exchanges_of(topology: Topology, messages: Iterable[str]) -> tuple[str, ...]:
+    """The broker's names of the exchanges to which messages are published; the default exchange is always there."""
+    named = (topology.exchange_name(topology.messages[message].exchange) for message in messages)
+    return tuple(dict.fromkeys(exchange for exchange in named if exchange))
 
 
 def _canonical(value: Any) -> bytes:

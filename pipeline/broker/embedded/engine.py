@@ -100,6 +100,10 @@ class EmbeddedBroker:
         self._connected()
         return self._model.purge(queue)
 
+    async def has_exchange(self, exchange: str) -> bool:
+        self._connected()
+        return self._model.has_exchange(exchange)
+
     def _connected(self) -> asyncio.AbstractEventLoop:
         if self._closed.is_set() or self._loop is None:
             raise Unreachable("The embedded broker is not connected", fix="Call connect first")

@@ -115,6 +115,10 @@ class BrokerModel:
         """Remove the ready messages; how many they were. Raises NoSuchQueue."""
         return self._queue(queue).purge()
 
+    def has_exchange(self, exchange: str) -> bool:
+        """Whether it is declared."""
+        return exchange in self._declared.exchanges
+
     def release(self) -> None:
         """Return the messages that single `get`s have in hand, as a closed connection does."""
         for queue in self._queues.values():

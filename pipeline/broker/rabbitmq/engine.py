@@ -157,6 +157,15 @@ class RabbitMQBroker:
             raise self._failure(queue, gone) from gone
         return purged.message_count or 0
 
+    async def has_exchange(self, exchange: str) -> bool:
+        try:
+            await self._ask(lambda channel: channel.exchange_declare(exchange, passive=True))
+        except ChannelGone as gone:
+            if gone.code == _NOT_FOUND:
+                return False
+            raise self._failure(exchange, gone) from gone
+        return True
+
     async def transfer(
         self,
         source: str,

@@ -161,3 +161,16 @@ async def test_a_header_that_can_not_travel_is_refused_by_name(bench: Bench, val
 async def test_a_routing_key_that_is_too_long_is_refused(bench: Bench) -> None:
     with pytest.raises(ValueError, match="routing key"):
         bench.broker.publish("", "k" * 256, Message(b""))
+
+
+async def test_asking_for_an_exchange_disturbs_nothing(bench: Bench) -> None:
+    queue, exchange = await bench.queue(), await bench.exchange("topic", "there")
+    await bench.publish("", queue, b"held")
+    held = await bench.next_of(queue)
+    confirm = bench.broker.publish("", queue, Message(b"after"))
+    assert await bench.broker.has_exchange(exchange)
+    assert not await bench.broker.has_exchange(bench.name("missing"))
+    assert await bench.broker.has_exchange(exchange), "the channel that asked is there again"
+    await confirm
+    held.ack()
+    assert await bench.bodies(queue) == [b"after"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import PipelineError
+from pipeline.errors import BrokerError, PipelineError
+from pipeline.runtime import worker as worker_module
 from pipeline.stage import Emit
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
@@ -117,6 +118,51 @@ async def test_a_queue_that_is_not_there_yet_changes_nothing_and_is_told(rig: Ri
     assert "pipeline apply" in refused.value.fix
     assert worker.stages == ("work",)
     assert (await worker.change(declared(rig, second()))).added == ("other",)
+
+
+async def test_what_others_need_anew_is_awaited_too(rig: Rig) -> None:
+    """Where a stage that goes on publishes, and where its failures wait, must be there before it is changed."""
+    worker = await rig.start(lambda order: Emit("answer", Answer(number=1)))
+    document = copy.deepcopy(TOPOLOGY)
+    document["exchanges"]["further"] = {"type": "topic"}
+    document["queues"]["elsewhere"] = {"external": True, "bindings": [{"source": "further", "routing_key": "answer"}]}
+    document["messages"]["answer"] |= {"exchange": "further", "routing_key": "answer"}
+    with pytest.raises(PipelineError, match="Exchange 'further' is not declared") as refused:
+        await worker.change(Topology.model_validate(document))
+    assert "pipeline apply" in refused.value.fix
+    for policy in document["retries"].values():
+        policy["delays"] = ["77s"]
+    rig.broker.declare(definitions_of(Topology.model_validate({**document, "retries": TOPOLOGY["retries"]})))
+    with pytest.raises(PipelineError, match=r"retry.1m17s' is not declared"):
+        await worker.change(Topology.model_validate(document))
+    await worker.change(declared(rig, document))
+    await rig.publish()
+    assert (await rig.take("elsewhere")).body
+    assert await rig.stop() == 0
+
+
+async def test_a_queue_that_may_not_be_consumed_yet_holds_up_its_stage_alone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`apply` makes queues before it gives permissions, and a broker tells of a queue to anybody."""
+    done: list[str] = []
+    monkeypatch.setattr(worker_module, "_BEGINNING_S", 0.05)
+    worker = await rig.start(lambda order: done.append("first"), lambda order: done.append("other"))
+    consume, permitted = rig.broker.consume, False
+
+    async def consume_if_permitted(*arguments: Any, **options: Any) -> Any:
+        if not permitted:
+            raise BrokerError("no permission")
+        return await consume(*arguments, **options)
+
+    monkeypatch.setattr(type(rig.broker), "consume", lambda _, *args, **options: consume_if_permitted(*args, **options))
+    assert (await worker.change(declared(rig, second()))).added == ("other",)
+    await rig.publish()
+    await rig.publish(id="id2", key="more")
+    await eventually(lambda: done == ["first"])
+    permitted = True
+    await eventually(lambda: done == ["first", "other"])
+    assert await rig.stop() == 0
 
 
 async def test_where_messages_go_is_changed_without_disturbing_who_sends_them(rig: Rig) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.topology.difference import Difference, difference, needed_queues, revision
+from pipeline.topology.difference import Difference, difference, needed_exchanges, needed_queues, revision
 from pipeline.topology.model import Topology
 
 FILE = yaml.safe_load("""
@@ -107,3 +107,8 @@ def test_a_revision_is_of_what_is_said_and_not_of_how() -> None:
 def test_a_stage_needs_its_queue_its_dead_letters_and_its_tiers() -> None:
     needed = needed_queues(Topology.model_validate(FILE), "one")
     assert needed == ("small", "small.dlq", "shop.retry.1s", "shop.retry.5s")
+
+
+def test_a_stage_publishes_to_what_it_emits_its_tiers_and_dead_letters() -> None:
+    needed = needed_exchanges(Topology.model_validate(FILE), "one")
+    assert needed == ("answers", "shop.retry.1s", "shop.retry.5s", "shop.dlx")
