@@ -106,7 +106,7 @@ async def test_what_is_kept_expires_as_documented(redis_url: str, prefix: str, s
         "documents:recording": None,
         "unique:recording": None,
         "index:recording": None,
-        "ledger:stage:m": 60,
+        "ledger:stage:m": day,  # whoever is lost with it is remembered longer than a lease
         "ledger:stage:n": 7 * day,
         "members:connections": 30,
     }
