@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 from ops.servers.containers import RABBITMQ_IMAGE, REDIS_IMAGE, docker_has, rabbitmq_container, redis_container
-from ops.servers.rabbitmq import PrivateRabbitMQ
-from ops.servers.redis import PrivateRedis
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
+from pipeline.servers.redis import PrivateRedis
 from pipeline.settings import Settings
 
 # Few examples where many tests are to run in seconds; the long laws, in tests/laws, say how many they want.

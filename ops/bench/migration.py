@@ -21,11 +21,11 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import NoSuchQueue
 from pipeline.messages.message import Message
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
 
 _SIZES = (1_000, 10_000, 100_000)
 _RUNS = 3

@@ -21,8 +21,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.provision.definitions_json import definitions_to_json
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.load import inspect
 

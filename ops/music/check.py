@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from ops.servers.process import end, free_ports
+from pipeline.servers.process import end, free_ports
 
 _ENDED = ("completed", "failed", "cancelled")
 _SETTINGS = ("RABBITMQ_", "REDIS_", "API_", "PIPELINE_", "LIBRARY_")

@@ -1,1 +1,1 @@
-"""Private servers for development and tests: on free loopback ports, data in a temporary folder."""
+"""What only a checkout has: the servers as a command, and in containers. Those themselves are `pipeline.servers`."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 
-from ops.servers.process import ServerFailed
-from ops.servers.rabbitmq import PrivateRabbitMQ
-from ops.servers.redis import PrivateRedis
+from pipeline.servers.process import ServerFailed
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
+from pipeline.servers.redis import PrivateRedis
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
-from ops.servers.process import free_ports
+from pipeline.servers.process import free_ports
 
 ROOT = Path(__file__).parents[2]
 T = TypeVar("T")

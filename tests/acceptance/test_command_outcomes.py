@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from ops.servers.process import free_ports
+from pipeline.servers.process import free_ports
 from tests.acceptance.commands import ROOT, Commands, answers, eventually
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pydot
 import pytest
 
-from ops.servers.process import free_ports
+from pipeline.servers.process import free_ports
 from tests.acceptance.commands import Commands, eventually
 
 

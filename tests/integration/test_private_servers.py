@@ -11,9 +11,9 @@ import httpx
 import pytest
 import redis
 
-from ops.servers.process import alive
-from ops.servers.rabbitmq import PrivateRabbitMQ
-from ops.servers.redis import PrivateRedis
+from pipeline.servers.process import alive
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
+from pipeline.servers.redis import PrivateRedis
 
 
 def test_rabbitmq_answers_on_its_management_api(rabbitmq_management_url: str) -> None:

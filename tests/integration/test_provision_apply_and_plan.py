@@ -19,6 +19,7 @@ from pipeline.provision.observe import Observed, observe
 from pipeline.provision.outcomes import Applied, Outcome, Status
 from pipeline.provision.ownership import read_ownership
 from pipeline.provision.plan import plan
+from pipeline.servers.tcp_proxy import tcp_proxy
 from pipeline.topology.definitions import (
     BindingDefinition,
     Definitions,
@@ -27,7 +28,6 @@ from pipeline.topology.definitions import (
     QueueDefinition,
     exactly,
 )
-from tests.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.rabbitmq
 

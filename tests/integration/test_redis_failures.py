@@ -12,12 +12,12 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
-from ops.servers.process import free_ports
-from ops.servers.redis import PrivateRedis
 from pipeline.errors import ExitCode, StateUnavailable, Unreachable
+from pipeline.servers.process import free_ports
+from pipeline.servers.redis import PrivateRedis
+from pipeline.servers.tcp_proxy import tcp_proxy
 from pipeline.state.port import Claim, Status, Update
 from pipeline.state.store import RedisStore
-from tests.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.redis
 

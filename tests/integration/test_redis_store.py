@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from ops.servers.process import end, free_ports, launch, wait_until
+from pipeline.servers.process import end, free_ports, launch, wait_until
 from pipeline.state.dump import scan
 from pipeline.state.port import Claim, Event, Status, Update
 from pipeline.state.store import RedisStore

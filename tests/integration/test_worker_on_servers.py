@@ -17,8 +17,6 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from ops.servers.rabbitmq import PrivateRabbitMQ
-from ops.servers.redis import PrivateRedis
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import Unreachable
 from pipeline.messages.message import (
@@ -38,10 +36,12 @@ from pipeline.provision.plan import plan
 from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.compose import import_reference
 from pipeline.runtime.worker import Worker
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
+from pipeline.servers.redis import PrivateRedis
+from pipeline.servers.tcp_proxy import tcp_proxy
 from pipeline.state.store import RedisStore
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
-from tests.tcp_proxy import tcp_proxy
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
 

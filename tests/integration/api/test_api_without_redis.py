@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.servers.redis import PrivateRedis
+from pipeline.servers.redis import PrivateRedis
 from pipeline.state.store import RedisStore
 from tests.api_plane import running_api, until
 from tests.filled_library import fill

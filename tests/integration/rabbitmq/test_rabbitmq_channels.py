@@ -9,13 +9,13 @@ import aiormq
 import pytest
 from pamqp import commands
 
-from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.broker.rabbitmq.wire import reject_frame
 from pipeline.errors import BrokerError, NotConfirmed
 from pipeline.messages.message import Message
 from pipeline.provision.management import ManagementClient
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
 
 if TYPE_CHECKING:
     from tests.integration.rabbitmq.conftest import Eventually

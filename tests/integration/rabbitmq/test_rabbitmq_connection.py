@@ -10,15 +10,15 @@ from urllib.parse import quote, unquote, urlsplit
 import pytest
 from yarl import URL
 
-from ops.servers.process import free_ports
-from ops.servers.rabbitmq import PrivateRabbitMQ
 from pipeline.broker.port import Delivery
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.broker.rabbitmq.link import Link
 from pipeline.errors import NotConfirmed, PipelineError, Unreachable
 from pipeline.messages.message import Message
 from pipeline.provision.management import ManagementClient, NotFound
-from tests.tcp_proxy import tcp_proxy
+from pipeline.servers.process import free_ports
+from pipeline.servers.rabbitmq import PrivateRabbitMQ
+from pipeline.servers.tcp_proxy import tcp_proxy
 
 if TYPE_CHECKING:
     from tests.integration.rabbitmq.conftest import Eventually

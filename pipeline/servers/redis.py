@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from ops.servers.process import ServerFailed, end, free_ports, launch, wait_until
+from pipeline.servers.process import ServerFailed, end, free_ports, launch, wait_until
 
 
 class PrivateRedis:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from ops.servers.process import ServerFailed, end, free_ports, launch, wait_until
+from pipeline.servers.process import ServerFailed, end, free_ports, launch, wait_until
 
 # The wrappers in /usr/sbin refuse other users, and as root switch to the user `rabbitmq`: these do neither.
 _SCRIPTS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/sbin"), Path("/usr/local/sbin"))
