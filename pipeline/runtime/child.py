@@ -16,7 +16,7 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.messages.message import Envelope
@@ -127,7 +127,7 @@ def _pickled(failure: Failure) -> bytes:
     try:
         return pickle.dumps(failure)
     except Exception:  # details that cannot leave this process are left out
-        return pickle.dumps(Failure(failure.error_code, failure.error_class, failure.reason, failure.permanent))
+        return pickle.dumps(replace(failure, details={}))
 
 
 def _end_with_parent() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -54,6 +54,7 @@ class Failure:
         reason: one short sentence without payload values: a step's own words, or where an exception came from.
         permanent: whether another attempt is pointless.
         details: JSON values for the error event.
+        kinds: what a retry policy may call it: its code, then the exception's class and bases, with module and without.
     """
 
     error_code: str
@@ -61,16 +62,28 @@ class Failure:
     reason: str
     permanent: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 def failure_of(error: BaseException) -> Failure:
     """Classify an exception. What is not known to be permanent may be tried again."""
+    if isinstance(error, StepFailed):
+        return error.failure
+    failure = _classified(error)
+    return replace(failure, kinds=(failure.error_code, *_kinds(type(error))))
+
+
+def _kinds(raised: type[BaseException]) -> Iterator[str]:
+    for each in raised.__mro__[:-1]:
+        yield f"{each.__module__}.{each.__qualname__}"
+        yield each.__name__
+
+
+def _classified(error: BaseException) -> Failure:
     name = type(error).__name__
     if isinstance(error, StepError):
         permanent = isinstance(error, Permanent)
         return Failure(error.error_code, name, printable(error.reason, _REASON_LIMIT), permanent, error.details)
-    if isinstance(error, StepFailed):
-        return error.failure
     if isinstance(error, OutOfTime):
         return Failure(ErrorCode.TIMEOUT, "TimeoutError", str(error))
     if isinstance(error, TimeoutError):

@@ -57,14 +57,15 @@ class Retries:
 
     def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:
         """What the policy says. A message that crashed its process twice is not given a third one."""
-        delays = self._topology.retry_policy(stage).delays
+        policy = self._topology.retry_policy(stage)
         crashed_again = (
             failure.error_code == ErrorCode.WORKER_CRASHED
             and envelope.headers.get(LAST_ERROR_CODE) == failure.error_code
         )
-        if failure.permanent or crashed_again or envelope.attempt > len(delays):
+        final = policy.is_final(failure.kinds, permanent=failure.permanent)
+        if final or crashed_again or envelope.attempt >= policy.attempts:
             return DeadLetter(self._topology.dead_letter_queue(envelope.queue))
-        return Retry(delays[envelope.attempt - 1])
+        return Retry(policy.delays[envelope.attempt - 1])
 
     def retry(self, envelope: Envelope, message: Message, delay: timedelta, failure: Failure) -> Awaitable[None]:
         """Put the message into the ladder for its next attempt. Raises Unroutable, NotConfirmed."""

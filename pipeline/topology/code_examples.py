@@ -151,6 +151,13 @@ EXAMPLES = (
         "queues.work.arguments.x-consumer-timeout",
     ),
     Example(
+        "T125",
+        "[5s, 30s]}",
+        "[5s, 30s], retry_on: [TIMEOUT], reject_on: [TIMEOUT]}",
+        "reject_on",
+        "retries.standard.reject_on[0]",
+    ),
+    Example(
         "T201",
         "{work: [task.created]}",
         "{grave: [], work: [task.created, other]}",

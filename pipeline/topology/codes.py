@@ -110,6 +110,9 @@ CODES: Mapping[str, Code] = {
     "T124": Code(
         "Argument of the wrong type", "RabbitMQ refuses to declare a queue with an argument of another type (406)."
     ),
+    "T125": Code(
+        "Failure both retried and rejected", "`retry_on:` and `reject_on:` say the opposite; one of them can count."
+    ),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",

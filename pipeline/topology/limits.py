@@ -33,6 +33,10 @@ def check_limits(topology: Topology, document: Document) -> Iterator[Diagnostic]
         for index, delay in enumerate(policy.delays):
             if not _in_range(delay):
                 yield document.diagnostic("T115", ("retries", name, "delays", index), detail=_RANGE)
+        for index, kind in enumerate(policy.reject_on):
+            if kind in policy.retry_on:
+                detail = f"`retry_on:` lists {document.quoted(kind)} too."
+                yield document.diagnostic("T125", ("retries", name, "reject_on", index), detail=detail)
     for key in topology.queues:
         yield from _queue(key, topology, document)
     if not _in_range(topology.defaults.stage.timeout):

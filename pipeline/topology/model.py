@@ -6,25 +6,48 @@ queue is called on the broker.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from pipeline.topology.section import OneOrMore, Section
 from pipeline.topology.users import User, VhostLimits
 from pipeline.topology.values import BrokerVersion, CodeReference, Duration, Size, format_duration
 
+FailureName = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", max_length=200)]
+
 
 class RetryPolicy(Section):
-    """After a transient failure a message waits these delays, one after the other, then is dead-lettered."""
+    """After a transient failure a message waits these delays, one after the other, then is dead-lettered.
+
+    A failure is named by its error code, or by its exception's class or a base of that, with its module or without.
+    """
 
     delays: list[Duration] = Field(default_factory=list, description="Waits before each further attempt")
+    retry_on: list[FailureName] = Field(
+        default_factory=list, description="Failures to try again although a step calls them permanent"
+    )
+    reject_on: list[FailureName] = Field(default_factory=list, description="Failures not to try again")
 
     @property
     def attempts(self) -> int:
         return len(self.delays) + 1
+
+    def is_final(self, kinds: Iterable[str], *, permanent: bool) -> bool:
+        """Whether a failure is not to be tried again.
+
+        Args:
+            kinds: what `retry_on` and `reject_on` may call it, most telling first; the first that one lists counts.
+            permanent: whether it is, where neither lists it.
+        """
+        for kind in kinds:
+            if kind in self.reject_on:
+                return True
+            if kind in self.retry_on:
+                return False
+        return permanent
 
 
 class QueueBinding(Section):
