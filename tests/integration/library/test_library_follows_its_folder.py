@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -96,8 +97,8 @@ class Folder:
         event = await self.library.state.progress.snapshot(recording_id)
         if event is None or not event.status.terminal:
             return None
-        frame = (await self.library.events(recording_id))[-1]
-        tempo: float = frame["data"]["results"]["bpm"]
+        # Of that event, and not of the last one: another analysis may have been asked for meanwhile.
+        tempo: float = json.loads(event.frame)["data"]["results"]["bpm"]
         return tempo
 
     async def analysed(self, path: Path, bpm: float) -> dict[str, Any]:
