@@ -11,9 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pipeline.errors import ExitCode, PipelineError
 
-class ServerFailed(RuntimeError):
+
+class ServerFailed(PipelineError):
     """A server did not come up; the message ends with the last lines it wrote."""
+
+
+class NotInstalled(ServerFailed):
+    """There is no such server on this machine."""
+
+    exit_code = ExitCode.UNREACHABLE
 
 
 def free_ports(count: int) -> list[int]:

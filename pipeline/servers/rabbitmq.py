@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -11,16 +10,23 @@ from pathlib import Path
 
 import httpx
 
-from pipeline.servers.process import ServerFailed, end, free_ports, launch, wait_until
+from pipeline.servers.erlang import PortMapper
+from pipeline.servers.process import NotInstalled, ServerFailed, end, free_ports, launch, wait_until
 
 # The wrappers in /usr/sbin refuse other users, and as root switch to the user `rabbitmq`: these do neither.
 _SCRIPTS = (Path("/usr/lib/rabbitmq/bin"), Path("/opt/homebrew/sbin"), Path("/usr/local/sbin"))
 _PLUGINS = ("rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_consistent_hash_exchange")
 
 
-def server_script() -> Path | None:
-    """The installed `rabbitmq-server` that can be run as any user, or None."""
-    return next((folder / "rabbitmq-server" for folder in _SCRIPTS if (folder / "rabbitmq-server").exists()), None)
+def server_script() -> Path:
+    """The installed `rabbitmq-server` that can be run as any user. Raises NotInstalled."""
+    for folder in _SCRIPTS:
+        if (folder / "rabbitmq-server").exists():
+            return folder / "rabbitmq-server"
+    raise NotInstalled(
+        "RabbitMQ is not installed",
+        fix="Install it: `apt-get install --no-install-recommends rabbitmq-server`, or `brew install rabbitmq`",
+    )
 
 
 class PrivateRabbitMQ:
@@ -28,14 +34,24 @@ class PrivateRabbitMQ:
 
     Args:
         plugins: more of RabbitMQ's own.
+        parent: where its folder is made; the system's temporary one by default.
+        mapper: one that it shares with other nodes, and does not end.
     """
 
-    def __init__(self, *plugins: str) -> None:
+    def __init__(self, *plugins: str, parent: Path | None = None, mapper: PortMapper | None = None) -> None:
         self._plugins = (*_PLUGINS, *plugins)
-        self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self.amqp_port, self.management_port, self._prometheus_port, self._dist_port, self._epmd_port = free_ports(5)
-        self._epmd: subprocess.Popen[bytes] | None = None
+        self.folder = Path(tempfile.mkdtemp(prefix="rabbitmq-", dir=parent))
+        self.amqp_port, self.management_port, self._prometheus_port, self._dist_port = free_ports(4)
+        self._mapper = mapper or PortMapper()
+        self._shares_mapper = mapper is not None
+        self._settings = ""
         self._node: subprocess.Popen[bytes] | None = None
+        self._closed = False
+
+    @property
+    def name(self) -> str:
+        """Its name among Erlang's nodes."""
+        return f"private{self.amqp_port}@localhost"
 
     @property
     def url(self) -> str:
@@ -45,20 +61,25 @@ class PrivateRabbitMQ:
     def management_url(self) -> str:
         return f"http://guest:guest@127.0.0.1:{self.management_port}"
 
+    def configure(self, settings: str) -> None:
+        """Add lines to its `rabbitmq.conf`, for the next start."""
+        self._settings += settings
+
     def start(self) -> None:
         """Start the node; a second time with the data of the first. Raises ServerFailed."""
+        self.begin()
+        self.wait()
+
+    def begin(self) -> None:
+        """Start it without waiting, which nodes of a cluster need: each waits for the others. Raises ServerFailed."""
         script = server_script()
-        if script is None:
-            raise ServerFailed("RabbitMQ is not installed: run `make servers`, or set RABBITMQ_URL")
         self._write_configuration()
-        if self._epmd is None:
-            # Started first and by us, or the node would leave a daemon of its own behind.
-            epmd = shutil.which("epmd") or "epmd"
-            command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
-            self._epmd = launch(command, log=self.folder / "epmd.log")
-        log = self.folder / "out.log"
-        self._node = launch([str(script)], log=log, environment=self._environment())
-        wait_until(self._ready, name="RabbitMQ", log=log)
+        self._mapper.start(self.folder / "epmd.log")
+        self._node = launch([str(script)], log=self.folder / "out.log", environment=self._environment())
+
+    def wait(self) -> None:
+        """Until it is ready. Raises ServerFailed; soon, if it is closed meanwhile."""
+        wait_until(self._ready, name="RabbitMQ", log=self.folder / "out.log")
 
     def stop(self, *, kill: bool = False) -> None:
         """End the node, keeping its data: TERM, or KILL."""
@@ -72,23 +93,25 @@ class PrivateRabbitMQ:
 
     def control(self, *arguments: str) -> str:
         """What `rabbitmqctl` with these arguments prints; it takes a second or two. Raises ServerFailed."""
-        script = server_script()
-        command = [str(script.with_name("rabbitmqctl")) if script else "rabbitmqctl", *arguments]
+        command = [str(server_script().with_name("rabbitmqctl")), *arguments]
         environment = {**os.environ, **self._environment()}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise ServerFailed(f"rabbitmqctl {arguments[0]} failed: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def close(self) -> None:
-        """End everything and remove the data."""
+    def close(self, *, keep: bool = False) -> None:
+        """End everything and remove the data, unless they are to be kept."""
+        self._closed = True
         self.stop(kill=True)
-        if self._epmd is not None:
-            end(self._epmd.pid)
-            self._epmd.wait(timeout=10)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._shares_mapper:
+            self._mapper.close()
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ready(self) -> bool:
+        if self._closed:
+            raise ServerFailed("RabbitMQ was ended while it started")
         if self._node is not None and self._node.poll() not in (None, 0):
             raise ServerFailed(f"RabbitMQ ended while starting:\n{(self.folder / 'out.log').read_text()[-2000:]}")
         try:
@@ -104,21 +127,21 @@ class PrivateRabbitMQ:
     def _write_configuration(self) -> None:
         cookie = self.folder / ".erlang.cookie"
         if not cookie.exists():
-            cookie.write_text(secrets.token_hex(16))
+            cookie.write_text(self._mapper.cookie)
             cookie.chmod(0o400)
         (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}\n"
             f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {self.management_port}\n"
             f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {self._prometheus_port}\n"
-            "disk_free_limit.absolute = 50MB\ncollect_statistics_interval = 1000\n"
+            f"disk_free_limit.absolute = 50MB\ncollect_statistics_interval = 1000\n{self._settings}"
         )
 
     def _environment(self) -> dict[str, str]:
         folder = self.folder
         return {
             "HOME": str(folder),
-            "RABBITMQ_NODENAME": f"private{self.amqp_port}@localhost",
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -128,7 +151,7 @@ class PrivateRabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_PID_FILE": str(folder / "node.pid"),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
-            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_PORT": str(self._mapper.port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
                 "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"

@@ -1,4 +1,4 @@
-"""A Redis server from the installed package, without persistence unless asked."""
+"""A Redis server from the installed package, beside whatever else the machine runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pipeline.servers.process import ServerFailed, end, free_ports, launch, wait_until
+from pipeline.servers.process import NotInstalled, end, free_ports, launch, wait_until
 
 
 class PrivateRedis:
-    """One server. With `append_only` its data survive `stop` and `start`."""
+    """One server. With `append_only` its data survive `stop` and `start`, killed or not.
 
-    def __init__(self, *, append_only: bool = True) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="redis-"))
+    Args:
+        parent: where its folder is made; the system's temporary one by default.
+    """
+
+    def __init__(self, *, append_only: bool = True, parent: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="redis-", dir=parent))
         self.port = free_ports(1)[0]
         self._append_only = append_only
         self._server: subprocess.Popen[bytes] | None = None
@@ -25,10 +29,12 @@ class PrivateRedis:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Raises ServerFailed."""
+        """Start it; a second time with the data of the first. Raises ServerFailed."""
         binary = shutil.which("redis-server")
         if binary is None:
-            raise ServerFailed("Redis is not installed: run `make servers`, or set REDIS_URL")
+            raise NotInstalled(
+                "Redis is not installed", fix="Install it: `apt-get install redis-server`, or `brew install redis`"
+            )
         command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
         command += ["--appendonly", "yes" if self._append_only else "no", "--appendfsync", "always"]
         log = self.folder / "out.log"
@@ -41,10 +47,11 @@ class PrivateRedis:
             self._server.wait(timeout=20)
             self._server = None
 
-    def close(self) -> None:
-        """End it and remove the data."""
+    def close(self, *, keep: bool = False) -> None:
+        """End it and remove the data, unless they are to be kept."""
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ready(self) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""A proxy between a client and a server, whose connections can be cut, silenced, or broken at a certain answer."""
+"""A proxy between a client and a server, whose connections can be cut, silenced, slowed, or broken at some answer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ class TcpProxy:
     Attributes:
         port: where it listens, on 127.0.0.1.
         silent: takes what is sent and passes nothing on; connections stay open.
+        delay_s: how much later everything arrives, in either direction.
         swallows: asked for each answer of the server; if it says so, that answer is dropped and its connection ends.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
         self.silent = False
+        self.delay_s = 0.0
         self.swallows: Callable[[], bool] = bool
         self._target = host, port
         self._writers: set[asyncio.StreamWriter] = set()
@@ -36,7 +38,9 @@ class TcpProxy:
 
     def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
-        self._tasks.add(asyncio.create_task(self._serve(reader, writer)))
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def end(self) -> None:
         """Leave no socket and no task behind, whatever was under way."""
@@ -44,7 +48,7 @@ class TcpProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.reset()
-        for writer in self._writers:
+        for writer in list(self._writers):
             with suppress(OSError):
                 await writer.wait_closed()
 
@@ -53,17 +57,28 @@ class TcpProxy:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
+            await self._forget(writer)
             return
         self._writers.add(far_writer)
         await asyncio.gather(
             self._pass(reader, far_writer, answers=False), self._pass(far_reader, writer, answers=True)
         )
+        for each in (writer, far_writer):
+            if each.is_closing():
+                await self._forget(each)
+
+    async def _forget(self, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            await writer.wait_closed()
+        self._writers.discard(writer)
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
         with suppress(OSError):
             while data := await source.read(65536):
                 if answers and self.swallows():
                     break
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 if not self.silent:
                     target.write(data)
                     await target.drain()
