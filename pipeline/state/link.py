@@ -16,7 +16,8 @@ from pipeline.errors import StateUnavailable
 
 Command = tuple[str | int, ...]
 
-FAILURES = (RedisError, OSError, asyncio.TimeoutError)
+# RuntimeError is how uvloop refuses to write to a connection that was reset the moment before.
+FAILURES = (RedisError, OSError, asyncio.TimeoutError, RuntimeError)
 
 
 def script_texts() -> dict[str, str]:

@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import structlog
+import uvloop
 from redis.asyncio import Redis
 
 from pipeline.errors import ExitCode, StateUnavailable, Unreachable
@@ -282,3 +283,25 @@ async def test_write_whose_answer_was_lost_is_stored_once(own_redis: PrivateRedi
             swallow.set()
             assert await store.progress.cancel("rec", "stop") is not None
             assert swallowed == 5
+
+
+def test_connections_reset_at_any_moment_are_an_outage_and_nothing_else(own_redis: PrivateRedis) -> None:
+    """On uvloop, which workers run on, and which refuses with a RuntimeError to write to a connection just reset."""
+
+    async def ask(store: RedisStore) -> None:
+        with suppress(Unreachable):
+            await store.ping()
+
+    async def reset_while_asking() -> None:
+        async with tcp_proxy("127.0.0.1", own_redis.port) as proxy:
+            store = RedisStore(f"redis://127.0.0.1:{proxy.port}/0")
+            for turns in range(200):
+                asking = [asyncio.ensure_future(ask(store)) for _ in range(8)]
+                for _ in range(turns % 7):
+                    await asyncio.sleep(0)
+                proxy.reset()
+                await asyncio.gather(*asking)
+            await store.ping()
+            await store.close()
+
+    uvloop.run(reset_while_asking())

@@ -251,8 +251,11 @@ async def answer(call: Awaitable[_T]) -> _T:
     except aiormq.AMQPChannelError as error:
         raise ChannelGone(_CODES.get(type(error), 0), str(error)) from error
     except Exception as error:
-        # A bare Exception is what aiormq gives those who ask while its connection closes without an error.
-        if type(error) is Exception or isinstance(error, aiormq.AMQPError | OSError | RuntimeError):
+        # A bare Exception is what aiormq gives those who ask while its connection closes without an error, and
+        # StopAsyncIteration those whose connection was closed while they logged in.
+        if type(error) is Exception or isinstance(
+            error, aiormq.AMQPError | OSError | RuntimeError | StopAsyncIteration
+        ):
             raise ChannelGone(0, str(error) or "the connection was lost") from error
         raise
 

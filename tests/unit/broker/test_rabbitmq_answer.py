@@ -34,3 +34,11 @@ async def test_a_cancelled_question_stays_cancelled() -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+
+
+async def test_a_connection_closed_during_the_login_is_a_lost_one() -> None:
+    async def log_in() -> None:
+        raise StopAsyncIteration  # how aiormq's reader of frames ends where the stream has ended
+
+    with pytest.raises(ChannelGone, match="the connection was lost"):
+        await answer(log_in())
