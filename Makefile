@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music bench bench-topology bench-migration bench-analysis bench-tracklist instruments lock clean
+.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music verify bench bench-topology bench-migration bench-analysis bench-tracklist instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ asyncapi-schema: servers
 
 test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
 	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
+
+verify: $(VENV)/.base servers ## Break things for some ten minutes, and count what was lost, done twice or stuck; SEED=N
+	@$(VENV)/bin/pipeline verify --scenario all --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED))
 
 bench: bench-topology bench-migration bench-analysis bench-tracklist ## Run all benchmarks
 

@@ -30,6 +30,7 @@ _MODULES = {
     "publish": "messages",
     "status": "messages",
     "dlq": "dead_letters",
+    "verify": "verifying",
     "schema": "descriptions",
     "asyncapi": "descriptions",
 }

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import ExitCode, PipelineError
@@ -33,15 +33,28 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def launch(command: Sequence[str], *, log: Path, environment: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, its output in `log`."""
+def launch(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    inherit: bool = True,
+    folder: Path | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server in a session of its own, its output in `log`.
+
+    Args:
+        inherit: whether its environment is this process's too.
+        folder: where it runs; here by default.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **(environment or {})},
+            env={**(os.environ if inherit else {}), **(environment or {})},
+            cwd=folder,
             start_new_session=True,
         )
 

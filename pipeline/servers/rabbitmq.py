@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
 import httpx
@@ -47,6 +50,7 @@ class PrivateRabbitMQ:
         self._settings = ""
         self._node: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._lock = threading.Lock()
 
     @property
     def name(self) -> str:
@@ -74,8 +78,10 @@ class PrivateRabbitMQ:
         """Start it without waiting, which nodes of a cluster need: each waits for the others. Raises ServerFailed."""
         script = server_script()
         self._write_configuration()
-        self._mapper.start(self.folder / "epmd.log")
-        self._node = launch([str(script)], log=self.folder / "out.log", environment=self._environment())
+        with self._lock:  # another thread may close it, and would miss what is started after that
+            self._require_open()
+            self._mapper.start(self.folder / "epmd.log")
+            self._node = launch([str(script)], log=self.folder / "out.log", environment=self._environment())
 
     def wait(self) -> None:
         """Until it is ready. Raises ServerFailed; soon, if it is closed meanwhile."""
@@ -88,6 +94,9 @@ class PrivateRabbitMQ:
             end(int(pid_file.read_text()), kill=kill)
             pid_file.unlink(missing_ok=True)
         if self._node is not None:
+            if kill:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._node.pid, signal.SIGKILL)  # one that has not come as far as its pid file
             self._node.wait(timeout=30)
             self._node = None
 
@@ -102,7 +111,8 @@ class PrivateRabbitMQ:
 
     def close(self, *, keep: bool = False) -> None:
         """End everything and remove the data, unless they are to be kept."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self.stop(kill=True)
         if not self._shares_mapper:
             self._mapper.close()
@@ -110,8 +120,7 @@ class PrivateRabbitMQ:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ready(self) -> bool:
-        if self._closed:
-            raise ServerFailed("RabbitMQ was ended while it started")
+        self._require_open()
         if self._node is not None and self._node.poll() not in (None, 0):
             raise ServerFailed(f"RabbitMQ ended while starting:\n{(self.folder / 'out.log').read_text()[-2000:]}")
         try:
@@ -123,6 +132,10 @@ class PrivateRabbitMQ:
             )
         except httpx.HTTPError:
             return False
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ServerFailed("RabbitMQ was ended while it started")
 
     def _write_configuration(self) -> None:
         cookie = self.folder / ".erlang.cookie"

@@ -6,9 +6,20 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 
-from pipeline.servers.process import NotInstalled, end, free_ports, launch, wait_until
+from pipeline.servers.process import NotInstalled, ServerFailed, end, free_ports, launch, wait_until
+
+
+def server_binary() -> str:
+    """The installed `redis-server`. Raises NotInstalled."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        raise NotInstalled(
+            "Redis is not installed", fix="Install it: `apt-get install redis-server`, or `brew install redis`"
+        )
+    return binary
 
 
 class PrivateRedis:
@@ -22,6 +33,8 @@ class PrivateRedis:
         self.folder = Path(tempfile.mkdtemp(prefix="redis-", dir=parent))
         self.port = free_ports(1)[0]
         self._append_only = append_only
+        self._closed = False
+        self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
 
     @property
@@ -30,15 +43,23 @@ class PrivateRedis:
 
     def start(self) -> None:
         """Start it; a second time with the data of the first. Raises ServerFailed."""
-        binary = shutil.which("redis-server")
-        if binary is None:
-            raise NotInstalled(
-                "Redis is not installed", fix="Install it: `apt-get install redis-server`, or `brew install redis`"
-            )
-        command = [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""]
+        command = [
+            server_binary(),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--dir",
+            str(self.folder),
+            "--save",
+            "",
+        ]
         command += ["--appendonly", "yes" if self._append_only else "no", "--appendfsync", "always"]
         log = self.folder / "out.log"
-        self._server = launch(command, log=log)
+        with self._lock:  # another thread may close it, and would miss what is started after that
+            if self._closed:
+                raise ServerFailed("Redis was ended while it started")
+            self._server = launch(command, log=log)
         wait_until(self._ready, name="Redis", log=log, seconds=20)
 
     def stop(self, *, kill: bool = False) -> None:
@@ -49,11 +70,15 @@ class PrivateRedis:
 
     def close(self, *, keep: bool = False) -> None:
         """End it and remove the data, unless they are to be kept."""
-        self.stop()
+        with self._lock:
+            self._closed = True
+        self.stop(kill=True)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ready(self) -> bool:
+        if self._closed:
+            raise ServerFailed("Redis was ended while it started")
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")

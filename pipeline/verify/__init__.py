@@ -1,0 +1,1 @@
+"""Faults inflicted on a running pipeline, and an account of every message: what `pipeline verify` does."""

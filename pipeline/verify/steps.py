@@ -1,0 +1,72 @@
+"""The messages and steps of the topology that is broken."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+from pipeline.errors import ErrorCode, Permanent, Transient
+from pipeline.stage import Emit, StageContext
+
+PARTS = 2
+EFFECTS = "effect"
+_WORK_S = 0.02
+
+
+class Kind(StrEnum):
+    """What becomes of a job's parts."""
+
+    STEADY = "steady"
+    FLAKY = "flaky"  # fails at its first attempt
+    BAD = "bad"  # fails for good
+
+
+class Job(BaseModel):
+    """What is sent.
+
+    Attributes:
+        number: counts the jobs of a key from 0.
+    """
+
+    job: str
+    key: str
+    number: int
+    kind: Kind
+
+
+class Part(Job):
+    """One of the two that a job becomes."""
+
+    part: int
+
+    @property
+    def name(self) -> str:
+        return part_name(self.job, self.part)
+
+
+def part_name(job: str, part: int) -> str:
+    """What a part is called in the account and in the state store's index."""
+    return f"{job}/{part}"
+
+
+async def enter(job: Job) -> list[Emit]:
+    """One message in, two out."""
+    return [Emit("verify.part", Part(**job.model_dump(), part=part)) for part in range(PARTS)]
+
+
+async def work(part: Part, context: StageContext) -> Emit:
+    """Takes a moment; fails as the job's kind says."""
+    await asyncio.sleep(_WORK_S)
+    if part.kind is Kind.BAD:
+        raise Permanent("This one is bad", ErrorCode.ANALYSIS_ERROR)
+    if part.kind is Kind.FLAKY and context.envelope.attempt == 1:
+        raise Transient("The first attempt fails")
+    return Emit("verify.worked", part)
+
+
+async def count(part: Part, context: StageContext) -> Emit:
+    """Writes a document under the id of the message: two messages for one part would be two documents."""
+    await context.state.put(EFFECTS, context.envelope.message_id or "", {"part": part.name}, index={"part": part.name})
+    return Emit("verify.counted", part)

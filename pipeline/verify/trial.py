@@ -1,0 +1,213 @@
+"""One scenario from its beginning to its account."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.broker.rabbitmq import RabbitMQBroker
+from pipeline.errors import BrokerError, PipelineError
+from pipeline.provision.management import ManagementClient
+from pipeline.state.store import RedisStore
+from pipeline.verify.account import Account, Finding, Problem
+from pipeline.verify.faults import Fault
+from pipeline.verify.producer import Producer
+from pipeline.verify.recovery import Inflicted, Recovery, recovery
+from pipeline.verify.schedule import Planned, schedule
+from pipeline.verify.sink import END, Sink, read_documents, read_remains
+from pipeline.verify.site import NAME, Site, opened
+
+_FIRST_EFFECT_S = 60.0
+_STANDSTILL_S = 75.0  # longer than a lease and the longest delay
+_READY_S = 60.0
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is broken, and for how long.
+
+    Attributes:
+        jobs: how many are sent in these minutes.
+    """
+
+    name: str
+    faults: Sequence[type[Fault]]
+    seed: int
+    minutes: float
+    jobs: int
+    clustered: bool = False
+    workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a scenario. Counts are of parts, two for each job."""
+
+    scenario: str
+    seed: int
+    seconds: float
+    planned: list[Planned]
+    recoveries: list[tuple[Inflicted, Recovery]]
+    sent: int
+    repeated: int
+    effects: int
+    letters: int
+    given_up: int
+    delivered_again: int
+    findings: list[Finding]
+
+
+class Trial:
+    """
+    Args:
+        tell: called with a line for each thing that happens.
+    """
+
+    def __init__(self, scenario: Scenario, site: Site, tell: Callable[[str], None]) -> None:
+        self.account = Account()
+        self._scenario = scenario
+        self._site = site
+        self._tell = tell
+        self._planned: list[Planned] = []
+        self._inflicted: list[Inflicted] = []
+
+    async def run(self) -> Result:
+        """Raises PipelineError if the pipeline does not even start."""
+        began = time.monotonic()
+        scenario, account = self._scenario, self.account
+        async with AsyncExitStack() as stack:
+            producing, observing = RabbitMQBroker(self._site.proxied_url), RabbitMQBroker(self._site.url)
+            for broker in (producing, observing):
+                await broker.connect()
+                stack.push_async_callback(broker.close)
+            management = await stack.enter_async_context(ManagementClient(self._site.nodes[0].management_url, "/"))
+            names = [row["name"] for row in await management.list("queues", "/")]
+            buried = [name for name in names if name.endswith(".dlq")]
+            waiting = [name for name in names if name not in buried and name != END]
+            self._site.workers.start()
+            await self._consumed(management)
+            async with asyncio.TaskGroup() as group:
+                background = [
+                    group.create_task(Sink(observing, account, buried).run()),
+                    group.create_task(self._site.workers.watch()),
+                ]
+                chance = random.Random(f"jobs {scenario.seed}")
+                rate = scenario.jobs / (scenario.minutes * 60)
+                producer = Producer(producing, account, chance, jobs=scenario.jobs, rate=rate)
+                sending = group.create_task(producer.run())
+                await self._inflict_all(time.monotonic() + scenario.minutes * 60)
+                await sending
+                await self._settle(management, waiting)
+                for task in background:
+                    task.cancel()
+            await self._site.workers.stop()
+            await self._read(stack, waiting)
+        return self._result(time.monotonic() - began)
+
+    async def _consumed(self, management: ManagementClient) -> None:
+        """Until the workers have begun. Raises PipelineError."""
+        deadline = time.monotonic() + _READY_S
+        while not (await management.get("queues", "/", "verify.enter")).get("consumers"):
+            if time.monotonic() > deadline:
+                raise PipelineError(
+                    "The workers do not begin",
+                    where=str(self._site.folder / "workers.log"),
+                    fix="See there, with --keep",
+                )
+            await asyncio.sleep(_LOOK_S)
+
+    async def _inflict_all(self, until: float) -> None:
+        kinds = {kind.name: kind for kind in self._scenario.faults}
+        for planned in schedule(self._scenario.seed, list(kinds)):
+            await asyncio.sleep(planned.pause_s)
+            if time.monotonic() >= until:
+                return
+            self._planned.append(planned)
+            began = time.monotonic()
+            detail = await kinds[planned.fault]().inflict(self._site, random.Random(planned.seed))
+            inflicted = Inflicted(planned.fault, detail, began, time.monotonic())
+            self._inflicted.append(inflicted)
+            first = await self._first_effect(inflicted)
+            self._tell(
+                f"{planned.fault}: {detail}; {_seconds(first)} to the first effect, {self.account.open} parts open"
+            )
+
+    async def _first_effect(self, inflicted: Inflicted) -> float | None:
+        deadline = inflicted.ended + _FIRST_EFFECT_S
+        while time.monotonic() < deadline:
+            if (last := self.account.last_effect) is not None and last > inflicted.ended:
+                return recovery(inflicted, self.account.settlements()).first
+            await asyncio.sleep(_LOOK_S / 10)
+        return None
+
+    async def _settle(self, management: ManagementClient, waiting: Sequence[str]) -> None:
+        """Until everything has come out and nothing waits, or nothing moves any more."""
+        quiet, moved, before = 0, time.monotonic(), (-1, -1)
+        while quiet < 2 and time.monotonic() - moved < _STANDSTILL_S:
+            await asyncio.sleep(2 * _LOOK_S)
+            rows = await management.list("queues", "/")
+            held = sum(row.get("messages", 1) for row in rows if row["name"] in waiting)
+            now = self.account.open, held
+            quiet = quiet + 1 if held == 0 and (self.account.open == 0 or now == before) else 0
+            if now != before:
+                moved, before = time.monotonic(), now
+
+    async def _read(self, stack: AsyncExitStack, waiting: Sequence[str]) -> None:
+        """What is left, in queues and in the state store."""
+        broker = RabbitMQBroker(self._site.url)
+        stack.push_async_callback(broker.close)
+        await broker.connect()
+        await read_remains(broker, self.account, waiting)
+        store = RedisStore(self._site.redis.url, NAME)
+        stack.push_async_callback(store.close)
+        await read_documents(store, self.account)
+        for complaint in self._site.workers.complaints:
+            self.account.complain(Problem.STUCK, "worker", complaint)
+
+    def _result(self, seconds: float) -> Result:
+        account = self.account
+        settlements = list(account.settlements())
+        complete = account.open == 0
+        return Result(
+            scenario=self._scenario.name,
+            seed=self._scenario.seed,
+            seconds=seconds,
+            planned=self._planned,
+            recoveries=[(each, recovery(each, settlements, complete=complete)) for each in self._inflicted],
+            sent=account.sent,
+            repeated=account.repeated,
+            effects=account.effects,
+            letters=account.letters,
+            given_up=account.given_up,
+            delivered_again=account.delivered_again,
+            findings=account.findings(),
+        )
+
+
+async def run_trial(scenario: Scenario, folder: Path, tell: Callable[[str], None], *, keep: bool = False) -> Result:
+    """A scenario on servers of its own, in `folder`. Raises PipelineError where it can't be begun or gone on with."""
+    failure: BaseException | None = None
+    result: Result | None = None
+    try:
+        async with opened(folder, clustered=scenario.clustered, workers=scenario.workers, keep=keep) as site:
+            result = await Trial(scenario, site, tell).run()
+    except* (PipelineError, BrokerError) as errors:
+        failure = errors
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+    if result is None:
+        # Raised here, since what is raised in an `except*` comes out as a group again.
+        raise (
+            failure if isinstance(failure, PipelineError) else PipelineError(f"It could not be gone on with: {failure}")
+        )
+    return result
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{value:.1f} s"
