@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import cast
 
@@ -36,10 +37,15 @@ class Plane:
         self.relay = Relay(services.state.progress, self.hub, [self.library.observe])
         self.readiness = Readiness({"broker": services.broker.ping, "state": services.state.ping})
         self._node = str(uuid.uuid4())
+        self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def state(self) -> StateStore:
         return self.services.state
+
+    def reading(self, queue: str) -> asyncio.Lock:
+        """To be held while a queue is read through: what one reader holds, the next would not find."""
+        return self._reading[queue]
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

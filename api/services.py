@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.broker.port import Broker
+from pipeline.dlq.refusal import Validate
 from pipeline.state.port import StateStore
 from pipeline.topology.model import Topology
 
@@ -20,6 +21,7 @@ class Services:
 
     Attributes:
         model_of: the model that validates a message, by the message's name in the topology.
+        refusal_of: why the stage of a dead letter's queue would refuse it again, if it would.
         publish: publishes a message by name, confirmed, under a message id. May raise Permanent, Unroutable,
             NotConfirmed, Unreachable, StateUnavailable.
         definitions: what the broker holds now, in the form of RabbitMQ's definitions export.
@@ -34,6 +36,7 @@ class Services:
     broker: Broker
     topology: Topology
     model_of: Callable[[str], type[BaseModel]]
+    refusal_of: Validate
     publish: Callable[[str, BaseModel, str], Awaitable[None]]
     definitions: Callable[[], Awaitable[Mapping[str, Any]]]
     roots: Sequence[Path]

@@ -22,6 +22,7 @@ from api.services import Services
 from pipeline.app.models import examples_of
 from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
+from pipeline.runtime.acceptance import Acceptance
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
 from pipeline.state.embedded import EmbeddedStore
@@ -70,6 +71,7 @@ class RunningApi:
             broker=self.broker,
             topology=self.topology,
             model_of=lambda name: contracts[name].model,
+            refusal_of=Acceptance(self.topology, contracts),
             publish=publish,
             definitions=definitions,
             roots=roots,

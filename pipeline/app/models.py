@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from pipeline.app.references import resolve
 from pipeline.errors import PipelineError
+from pipeline.runtime.acceptance import Acceptance
 from pipeline.runtime.contracts import Contracts
 from pipeline.topology.model import Topology
 
@@ -16,6 +17,11 @@ from pipeline.topology.model import Topology
 def models_of(topology: Topology) -> dict[str, type[BaseModel]]:
     """Every message's model, imported. Raises PipelineError where one is none, or cannot be imported."""
     return Contracts(topology, resolve).models(topology.messages)
+
+
+def acceptance_of(topology: Topology) -> Acceptance:
+    """Whether a queue's stage would take a message; models are imported when a message asks for them."""
+    return Acceptance(topology, Contracts(topology, resolve))
 
 
 def examples_of(topology: Topology) -> Mapping[str, Sequence[Any]]:

@@ -19,6 +19,7 @@ from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
 from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import observe
+from pipeline.runtime.acceptance import Acceptance
 from pipeline.runtime.assembly import WorkerOptions
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
@@ -82,6 +83,7 @@ def make_services(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> Se
         broker=engines.broker,
         topology=loaded.topology,
         model_of=lambda name: contracts[name].model,
+        refusal_of=Acceptance(loaded.topology, contracts),
         publish=publish,
         definitions=definitions,
         roots=roots,

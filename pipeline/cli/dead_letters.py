@@ -1,43 +1,47 @@
-"""`pipeline dlq list|show|replay`: dead letters, on RabbitMQ or in the pipeline that runs on this machine."""
+"""`pipeline dlq list|show|group|audit`: what there is. What is done with it is in `letter_changes`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
-from pipeline.app.engines import rabbitmq
-from pipeline.app.loading import Loaded, load
-from pipeline.broker.port import Broker
+from pipeline.app.loading import load
+from pipeline.cli import letter_changes
 from pipeline.cli.console import Output, OutputOption, print_json, stdout
-from pipeline.cli.running import RunningPipeline
-from pipeline.dlq.inspect import peek
-from pipeline.dlq.letters_json import depths_to_json, letters_to_json, replayed_to_json
-from pipeline.dlq.queues import depths, find_queue
-from pipeline.dlq.replay import replay
+from pipeline.cli.letter_access import asked
+from pipeline.cli.letter_options import (
+    ErrorClass,
+    ErrorCode,
+    Ids,
+    Limit,
+    MessageName,
+    NewerThan,
+    OlderThan,
+    Queue,
+    Stage,
+    selection,
+)
+from pipeline.dlq.body_fields import pretty
+from pipeline.dlq.queues import find_queue
 from pipeline.errors import ExitCode
 
-letters_app = typer.Typer(help="Dead letters: look at them, and send them back.", no_args_is_help=True)
-
-# What the API replays at once.
-_MOST = 1000
+letters_app = typer.Typer(help="Dead letters: look at them, correct them, send them back.", no_args_is_help=True)
+_SHOWN = 20
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module."""
+    """Add the commands of this module, and those that change something."""
     app.add_typer(letters_app, name="dlq")
-
-
-Queue = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue, or its dead-letter queue.")]
 
 
 @letters_app.command("list")
 def list_command(context: typer.Context, output: OutputOption = Output.TEXT) -> int:
     """How many dead letters wait in each queue."""
-    found = asyncio.run(_list(load(context.obj)))
+    found = asked(load(context.obj), lambda letters: letters.depths())
     if output is Output.JSON:
         print_json(found)
         return ExitCode.DONE
@@ -54,11 +58,24 @@ def list_command(context: typer.Context, output: OutputOption = Output.TEXT) -> 
 def show_command(
     context: typer.Context,
     queue: Queue,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="The oldest N.")] = 20,
+    ids: Ids = None,
+    error_class: ErrorClass = None,
+    error_code: ErrorCode = None,
+    stage: Stage = None,
+    message: MessageName = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, metavar="N", help="At most N, the oldest.")
+    ] = _SHOWN,
+    bodies: Annotated[bool, typer.Option("--bodies", help="With what is in them.")] = False,
     output: OutputOption = Output.TEXT,
 ) -> int:
     """The dead letters of a queue, oldest first, with their reasons. The queue is left as it was."""
-    found = asyncio.run(_show(load(context.obj), queue, limit))
+    loaded = load(context.obj)
+    where = find_queue(loaded.topology, queue)
+    chosen = selection(ids, error_class, error_code, stage, message, older_than, newer_than, limit)
+    found = asked(loaded, lambda letters: letters.show(where, chosen, bodies=bodies))
     if output is Output.JSON:
         print_json(found)
     else:
@@ -66,71 +83,92 @@ def show_command(
     return ExitCode.DONE
 
 
-@letters_app.command("replay")
-def replay_command(
+@letters_app.command("group")
+def group_command(
     context: typer.Context,
-    queue: Queue,
-    message_id: Annotated[list[str] | None, typer.Option("--id", help="Only these messages.")] = None,
-    error_code: Annotated[str | None, typer.Option("--error-code", help="Only those with this code.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most N, oldest first.")] = None,
+    queue: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="The queue; all of them without.")] = None,
+    ids: Ids = None,
+    error_class: ErrorClass = None,
+    error_code: ErrorCode = None,
+    stage: Stage = None,
+    message: MessageName = None,
+    older_than: OlderThan = None,
+    newer_than: NewerThan = None,
+    limit: Limit = None,
     output: OutputOption = Output.TEXT,
 ) -> int:
-    """Send dead letters back to the queue they died in. Exits 3 if some could not be sent."""
-    result = asyncio.run(_replay(load(context.obj), queue, message_id, error_code, limit))
+    """What they died of: how many by error code, class and stage, most first, each with one id as an example."""
+    loaded = load(context.obj)
+    where = None if queue is None else find_queue(loaded.topology, queue)
+    chosen = selection(ids, error_class, error_code, stage, message, older_than, newer_than, limit)
+    found = asked(loaded, lambda letters: letters.groups(where, chosen))
     if output is Output.JSON:
-        print_json(result)
+        print_json(found)
+    elif not found["items"]:
+        stdout.print("No dead letters.")
     else:
-        stdout.print(f"{result['replayed']} replayed, {result['kept']} kept, {len(result['failed'])} failed.")
-        for failure in result["failed"]:
-            stdout.print(f"  {failure['message_id']}: {failure['error']}", style="red", markup=False)
-        for missing in result["not_found"]:
-            stdout.print(f"  no dead letter has the id {missing}", style="yellow", markup=False)
-    return ExitCode.PARTLY_DONE if result["failed"] or result["not_found"] else ExitCode.DONE
+        stdout.print(_table(found["items"]))
+    return ExitCode.DONE
 
 
-@asynccontextmanager
-async def _broker(loaded: Loaded) -> AsyncIterator[Broker]:
-    broker = rabbitmq(loaded.settings)
-    await broker.connect()
-    try:
-        yield broker
-    finally:
-        await broker.close()
-
-
-async def _list(loaded: Loaded) -> dict[str, Any]:
-    if loaded.settings.without_broker:
-        async with RunningPipeline(loaded.settings) as running:
-            return await running.get("/v1/dlq")
-    async with _broker(loaded) as broker:
-        return depths_to_json(await depths(broker, loaded.topology))
-
-
-async def _show(loaded: Loaded, name: str, limit: int) -> dict[str, Any]:
-    queue = find_queue(loaded.topology, name)
-    if loaded.settings.without_broker:
-        async with RunningPipeline(loaded.settings) as running:
-            return await running.get(f"/v1/dlq/{queue.name}", limit=limit)
-    async with _broker(loaded) as broker:
-        return letters_to_json(queue, await peek(broker, queue, limit))
-
-
-async def _replay(
-    loaded: Loaded, name: str, message_ids: Sequence[str] | None, error_code: str | None, limit: int | None
-) -> dict[str, Any]:
-    queue = find_queue(loaded.topology, name)
-    if loaded.settings.without_broker:
-        wanted = {"message_ids": message_ids or None, "error_code": error_code, "limit": limit or _MOST}
-        async with RunningPipeline(loaded.settings) as running:
-            return await running.post(f"/v1/dlq/{queue.name}/replay", wanted)
-    async with _broker(loaded) as broker:
-        found = await replay(broker, queue, message_ids=message_ids or None, error_code=error_code, limit=limit)
-    return replayed_to_json(found)
+@letters_app.command("audit")
+def audit_command(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, metavar="N", help="The latest N.")] = _SHOWN,
+    output: OutputOption = Output.TEXT,
+) -> int:
+    """Who replayed, edited and purged what, newest first. It is kept on the broker: 10,000 records, for 90 days."""
+    found = asked(load(context.obj), lambda letters: letters.trail(limit))
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        stdout.print("\n".join(map(_told, found["items"])) or "Nothing was done with dead letters.", markup=False)
+    return ExitCode.DONE
 
 
 def _lines(letter: Mapping[str, Any]) -> str:
-    """Two lines: which message died when and where, and why."""
-    when = (letter["failed_at"] or "")[:19].replace("T", " ")
+    """Two lines: which message died when and where, and why; then its body if it was asked for."""
     tried = f"stage {letter['stage']}, attempt {letter['attempts']}" if letter["stage"] else "by the broker"
-    head = "  ".join(part for part in (when, letter["message"], letter["message_id"] or "", tried) if part)
-    return f"{head}\n    {letter['error_code']}: {letter['error_message']}"
+    parts = (_time(letter["failed_at"]), letter["message"], letter["message_id"] or "", tried)
+    lines = ["  ".join(filter(None, parts)), f"    {letter['error_code']}: {letter['error_message']}"]
+    if "body" in letter:
+        body = pretty(letter["body"].encode()).rstrip("\n")
+        lines += [f"    {_printable(line)}" for line in body.split("\n")]
+    elif "body_base64" in letter:
+        lines.append(f"    base64: {letter['body_base64']}")
+    return "\n".join(lines)
+
+
+def _table(groups: list[dict[str, Any]]) -> Table:
+    table = Table(header_style="bold", box=None)
+    for heading in ("Letters", "Queue", "Error code", "Class", "Stage", "Oldest", "Newest", "Example"):
+        table.add_column(heading, justify="right" if heading == "Letters" else "left", overflow="fold")
+    for each in groups:
+        texts = (each["origin"], each["error_code"], each["error_class"], each["stage"])
+        times = (_time(each["oldest"]), _time(each["newest"]))
+        table.add_row(str(each["count"]), *map(Text, (*texts, *times, each["example_id"] or "")))
+    return table
+
+
+def _told(record: Mapping[str, Any]) -> str:
+    """One line: when, who, what, of which queue, how many and how chosen; then their ids."""
+    who = record["who"]
+    chosen = " ".join(f"{name}={value}" for name, value in record["selection"].items())
+    fields = f"fields {', '.join(record['fields'])}" if record["fields"] else ""
+    what = f"{record['action']} {record['count']} of {record['queue']}"
+    head = "  ".join(filter(None, (_time(record["at"]), f"{who['name']}@{who['address']} ({who['via']})", what)))
+    more = "  ".join(filter(None, (chosen, fields)))
+    ids = record["message_ids"]
+    listed = " ".join(ids[:5]) + (f" and {len(ids) - 5} more" if len(ids) > 5 else "")
+    return "\n".join([f"{head}  {more}".rstrip(), *([f"    {listed}"] if listed else [])])
+
+
+def _time(moment: str | None) -> str:
+    return (moment or "")[:19].replace("T", " ")
+
+
+def _printable(line: str) -> str:
+    return "".join(each if each.isprintable() or each == "\t" else "\N{REPLACEMENT CHARACTER}" for each in line)
+
+
+letter_changes.add_to(letters_app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Self
 
 import httpx
@@ -36,6 +37,11 @@ class RunningPipeline:
         """The JSON answer to a GET."""
         return await self._send(self._http.build_request("GET", path, params=query))
 
+    async def get_lines(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """The lines of JSON that answer a GET."""
+        answer = await self._sent(self._http.build_request("GET", path, params=query))
+        return [json.loads(line) for line in answer.text.splitlines()]
+
     async def post(self, path: str, body: Any) -> dict[str, Any]:
         """The JSON answer to a POST of JSON."""
         return await self._send(self._http.build_request("POST", path, json=body))
@@ -46,6 +52,15 @@ class RunningPipeline:
         return await self._send(self._http.build_request("POST", path, content=content, headers=headers))
 
     async def _send(self, request: httpx.Request) -> dict[str, Any]:
+        answer = await self._sent(request)
+        try:
+            document: dict[str, Any] = answer.json()
+        except ValueError:
+            raise self._stranger() from None
+        return document
+
+    async def _sent(self, request: httpx.Request) -> httpx.Response:
+        """The answer, which is no error."""
         try:
             answer = await self._http.send(request)
         except httpx.HTTPError as error:
@@ -54,12 +69,15 @@ class RunningPipeline:
                 where=self.address,
                 fix="Start one with `pipeline up DIR` (API_PORT says where), or set RABBITMQ_URL and REDIS_URL",
             ) from error
+        if not answer.is_error:
+            return answer
         try:
-            document: dict[str, Any] = answer.json()
+            problem: dict[str, Any] = answer.json()
         except ValueError:
-            raise PipelineError("What answers there is not this pipeline", where=self.address) from None
-        if answer.is_error:
-            what = document.get("error") or document.get("detail") or f"HTTP {answer.status_code}"
-            reasons = "; ".join(f"{each['field']}: {each['problem']}" for each in document.get("reasons") or ())
-            raise PipelineError(f"{what}: {reasons}" if reasons else str(what), fix=document.get("fix") or "")
-        return document
+            raise self._stranger() from None
+        what = problem.get("error") or problem.get("detail") or f"HTTP {answer.status_code}"
+        reasons = "; ".join(f"{each['field']}: {each['problem']}" for each in problem.get("reasons") or ())
+        raise PipelineError(f"{what}: {reasons}" if reasons else str(what), fix=problem.get("fix") or "")
+
+    def _stranger(self) -> PipelineError:
+        return PipelineError("What answers there is not this pipeline", where=self.address)

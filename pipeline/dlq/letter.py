@@ -75,19 +75,19 @@ def read_letter(delivery: Delivery, position: int, origin: str) -> DeadLetter:
     exchange, routing_key = _first_published(delivery)
     code, reason = _broker_reason(latest)
     # A retried message carries its last error: if it then dies in its queue at the broker's hand, that is the reason.
-    ours = bool(headers.keys() & {ERROR_CODE, ERROR_CLASS}) and _text(latest.get("queue", "")) != origin
+    ours = bool(headers.keys() & {ERROR_CODE, ERROR_CLASS}) and printable(latest.get("queue", "")) != origin
     return DeadLetter(
         position=position,
-        message_id=None if delivery.message.message_id is None else _text(delivery.message.message_id),
-        message=_text(headers.get(MESSAGE_NAME, routing_key)),
-        error_class=_text(headers.get(ERROR_CLASS, "")),
-        error_code=_text(headers.get(ERROR_CODE, "")) if ours else code,
-        error_message=_text(headers.get(ERROR_MESSAGE, "")) if ours else reason,
-        stage=_text(headers.get(ERROR_STAGE, "")),
+        message_id=None if delivery.message.message_id is None else printable(delivery.message.message_id),
+        message=printable(headers.get(MESSAGE_NAME, routing_key)),
+        error_class=printable(headers.get(ERROR_CLASS, "")),
+        error_code=printable(headers.get(ERROR_CODE, "")) if ours else code,
+        error_message=printable(headers.get(ERROR_MESSAGE, "")) if ours else reason,
+        stage=printable(headers.get(ERROR_STAGE, "")),
         attempts=_whole(headers.get(ATTEMPT)),
         failed_at=_moment(headers.get(FAILED_AT) if ours else latest.get("time")),
-        exchange=_text(exchange),
-        routing_key=_text(routing_key),
+        exchange=printable(exchange),
+        routing_key=printable(routing_key),
         queue=origin,
         body_size=len(delivery.message.body),
     )
@@ -133,12 +133,13 @@ def _broker_reason(death: Mapping[str, Any]) -> tuple[str, str]:
     if reason is None:
         return "", ""
     code, text = _BROKER_REASONS.get(
-        str(reason), (_text(reason).upper(), f"Dead-lettered by the broker: {_text(reason)}")
+        str(reason), (printable(reason).upper(), f"Dead-lettered by the broker: {printable(reason)}")
     )
     return str(code), text
 
 
-def _text(value: Any) -> str:
+def printable(value: Any) -> str:
+    """Text from outside as one line of at most 500 characters without control characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
     return "".join(c if c.isprintable() else " " for c in text)[:_TEXT_LIMIT]
 
@@ -154,7 +155,7 @@ def _moment(value: Any) -> datetime | None:
     """From an AMQP timestamp, RFC 3339, or seconds since the epoch."""
     try:
         if isinstance(value, str | bytes):
-            value = datetime.fromisoformat(_text(value))
+            value = datetime.fromisoformat(printable(value))
         elif isinstance(value, int | float):
             value = datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):

@@ -22,6 +22,7 @@ ERROR_MESSAGE = "x-error-message"
 ERROR_STAGE = "x-error-stage"
 FAILED_AT = "x-failed-at"
 REPLAYED_AT = "x-replayed-at"
+EDITED_AT = "x-edited-at"  # its body is not as it was first published: somebody corrected it among the dead letters
 TRACEPARENT = "traceparent"
 
 # RabbitMQ's: with them a publisher names further routing keys. A message published again goes to one queue, so they are

@@ -9,13 +9,15 @@ from typing import Any
 from pipeline.topology.definitions import BindingDefinition
 
 
-def common_settings(queues: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What most queues have, taken out of each of them."""
+def common_settings(queues: dict[str, dict[str, Any]], queue_type: Any = None) -> dict[str, Any]:
+    """What most queues have, taken out of each of them; `queue_type`: the default where it is known."""
     if not queues:
         return {}
     found: dict[str, Any] = {}
     types = Counter(queue["type"] for queue in queues.values())
     most = "quorum" if types["quorum"] > types["classic"] else "classic"
+    if queue_type in ("classic", "quorum"):
+        most = queue_type
     if most != "classic":
         found["type"] = most
     buried = Counter(

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.provision.import_plumbing import Plumbing, take_out
 from pipeline.provision.import_shorthand import common_settings, grouped
 from pipeline.topology.definitions import (
     BindingDefinition,
@@ -56,7 +57,9 @@ def import_definitions(definitions: Definitions, name: str, *, consumed: Iterabl
         name: the topology's; see `topology_name`.
         consumed: queues that somebody consumes: they are marked as external.
     """
-    return _Import(definitions, name, frozenset(consumed)).imported()
+    plumbing, unseen = take_out(definitions, name), frozenset(consumed)
+    file = _Import(plumbing.rest, name, unseen, plumbing)
+    return (file if file.buried else _Import(definitions, name, unseen)).imported()
 
 
 def topology_name(definitions: Definitions, vhost: str) -> str:
@@ -75,7 +78,11 @@ def topology_name(definitions: Definitions, vhost: str) -> str:
 
 
 class _Import:
-    def __init__(self, definitions: Definitions, name: str, consumed: frozenset[str]) -> None:
+    """Args: plumbing: what was taken out of the definitions, for the file's queues with dead letters imply it."""
+
+    def __init__(
+        self, definitions: Definitions, name: str, consumed: frozenset[str], plumbing: Plumbing | None = None
+    ) -> None:
         self._name = name
         self._consumed = consumed
         self._notes: list[str] = []
@@ -90,19 +97,20 @@ class _Import:
         self._definitions = definitions
         self._exchange_keys = _keys(self._exchanges)
         self._queue_keys = _keys(self._queues)
+        self._plumbing = plumbing
+        self.buried = {dead for each in self._queues if (dead := self._own_dead_letters(each)) is not None}
 
     def imported(self) -> Imported:
-        buried = {name for each in self._queues if (name := self._own_dead_letters(each)) is not None}
         queues = {
             self._queue_keys[name]: _named(name, self._queue_keys[name]) | self._queue(queue)
             for name, queue in self._queues.items()
-            if name not in buried
+            if name not in self.buried
         }
         exchanges = {
             self._exchange_keys[name]: _named(name, self._exchange_keys[name]) | self._exchange(exchange)
             for name, exchange in self._exchanges.items()
         }
-        defaults = common_settings(queues)
+        defaults = common_settings(queues, self._plumbing and self._plumbing.queue_type)
         document: dict[str, Any] = {"version": 1, "name": self._name}
         if defaults:
             document["defaults"] = {"queue": defaults}
@@ -151,8 +159,11 @@ class _Import:
             group = self._bound[binding.destination] if to_queue else self._forwarded[binding.source]
             group.append(binding)
         else:
-            between = f'"{binding.source}" and the {binding.destination_type} "{binding.destination}"'
-            self._notes.append(f"A binding between {between} is not in the file, since one of them is not")
+            self._left_out(binding)
+
+    def _left_out(self, binding: BindingDefinition) -> None:
+        between = f'"{binding.source}" and the {binding.destination_type} "{binding.destination}"'
+        self._notes.append(f"A binding between {between} is not in the file, since one of them is not")
 
     def _own_dead_letters(self, name: str) -> str | None:
         """The queue's dead-letter queue, if `dead_letter: true` would make it and all that leads to it as they are."""
@@ -163,9 +174,14 @@ class _Import:
         settings = policy.definition
         leads = (settings.get("dead-letter-exchange"), settings.get("dead-letter-routing-key")) == ("", dead.name)
         plain = dead.durable and _arguments(dead) == _type_arguments(_type(self._queues[name]))
-        alone = not self._bound[dead.name] and self._queue_policy(dead.name) is None
-        unseen = dead.name not in self._consumed
-        return dead.name if leads and plain and alone and unseen else None
+        alone = not self._bound[dead.name] and dead.name not in self._consumed
+        limits = self._queue_policy(dead.name)
+        made = limits is None or self._makes(limits, {"queues": {name: {"type": _type(self._queues[name])}}})
+        if not (leads and plain and alone and made):
+            return None
+        if limits is not None:
+            self._said.add(limits.name)
+        return dead.name
 
     def _queue(self, queue: QueueDefinition) -> dict[str, Any]:
         arguments = _arguments(queue)
@@ -245,6 +261,9 @@ class _Import:
         return policy in definitions_of(topology).policies
 
     def _told_plumbing(self) -> None:
+        if self._plumbing is not None:
+            for binding in self._plumbing.foreign(self._name, self.buried):
+                self._left_out(binding)
         ours = [name for name in self._exchanges if name.startswith((f"{self._name}.retry.", f"{self._name}.dlx"))]
         if ours:
             self._notes.append(

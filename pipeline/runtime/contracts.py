@@ -120,6 +120,12 @@ def printable(text: str, limit: int) -> str:
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
+def wrong_fields(invalid: ValidationError) -> tuple[tuple[str, str], ...]:
+    """Paths, empty for the whole, and what is wrong there, without the values."""
+    errors = invalid.errors(include_url=False, include_context=False, include_input=False)
+    return tuple((_path(error), _problem(error)) for error in errors)
+
+
 def _is_json(content_type: str | None) -> bool:
     media_type = (content_type or "").partition(";")[0].strip().lower()
     return media_type in _CONTENT_TYPES or media_type.endswith("+json")
@@ -136,6 +142,13 @@ def _summary(invalid: ValidationError) -> str:
 
 
 def _one(error: ErrorDetails) -> str:
-    what = error["msg"] if error["type"] in _PLAIN_ERRORS else f"is not valid ({error['type']})"
-    path = ".".join(str(part) if isinstance(part, int) else printable(part, 60) for part in error["loc"])
+    path, what = _path(error), _problem(error)
     return f"{path}: {what}" if path else what
+
+
+def _path(error: ErrorDetails) -> str:
+    return ".".join(str(part) if isinstance(part, int) else printable(part, 60) for part in error["loc"])
+
+
+def _problem(error: ErrorDetails) -> str:
+    return error["msg"] if error["type"] in _PLAIN_ERRORS else f"is not valid ({error['type']})"

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.broker.port import Delivery
 from pipeline.messages.message import (
     ATTEMPT,
+    EDITED_AT,
     ERROR_CLASS,
     ERROR_CODE,
     ERROR_MESSAGE,
@@ -31,7 +32,7 @@ _ERROR_HEADERS = frozenset({ERROR_CLASS, ERROR_CODE, ERROR_MESSAGE, ERROR_STAGE}
 _LEFT_OUT = _ERROR_HEADERS | SENDER_SELECTED
 OWN_HEADERS = frozenset(
     {
-        *(MESSAGE_NAME, ATTEMPT, ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, REPLAYED_AT, TRACEPARENT),
+        *(MESSAGE_NAME, ATTEMPT, ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, REPLAYED_AT, EDITED_AT, TRACEPARENT),
         *(ERROR_CODE, ERROR_CLASS, ERROR_MESSAGE, ERROR_STAGE, FAILED_AT, LAST_ERROR_CODE),
     }
 )
@@ -48,7 +49,7 @@ def envelope_of(delivery: Delivery, queue: str) -> Envelope:
     headers = message.headers
     routing_key = _text(headers, ORIGINAL_ROUTING_KEY)
     return Envelope(
-        message=_text(headers, MESSAGE_NAME) or routing_key or delivery.routing_key,
+        message=message_name(headers) or delivery.routing_key,
         message_id=message.message_id,
         correlation_id=message.correlation_id,
         queue=queue,
@@ -60,6 +61,11 @@ def envelope_of(delivery: Delivery, queue: str) -> Envelope:
         timestamp=message.timestamp,
         headers=headers,
     )
+
+
+def message_name(headers: Mapping[str, Any]) -> str | None:
+    """What a message says it is: by our header, or else by the key it was first published with."""
+    return _text(headers, MESSAGE_NAME) or _text(headers, ORIGINAL_ROUTING_KEY)
 
 
 def headers_of_next_attempt(envelope: Envelope, attempt: int) -> dict[str, Any]:

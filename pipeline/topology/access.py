@@ -71,6 +71,8 @@ def rights_of(topology: Topology, key: str) -> Rights:
         if (buried := topology.dead_letter_queue(each)) is not None:
             queues.add(buried)
             publishes("", topology.queue_name(each))
+            queues.add(topology.audit_queue)
+            publishes(topology.dead_letter_exchange, topology.audit_queue)
     return Rights(frozenset(queues), {name: frozenset(keys) for name, keys in exchanges.items()})
 
 

@@ -75,7 +75,8 @@ CODES: Mapping[str, Code] = {
     "T110": Code("Name used twice", "Two exchanges, queues or users of one name would be one object on the broker."),
     "T111": Code(
         "Name kept for the pipeline",
-        "The pipeline makes `<queue>.dlq`, `<topology>.dlx` and `<topology>.retry.*` for dead letters and retries.",
+        "The pipeline makes `<queue>.dlq`, `<topology>.dlx`, `<topology>.audit` and `<topology>.retry.*` for dead "
+        "letters and retries.",
     ),
     "T112": Code(
         "Argument contradicts a field",

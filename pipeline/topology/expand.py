@@ -18,6 +18,10 @@ from pipeline.topology.definitions import (
 from pipeline.topology.model import DeadLetter, ExchangeBinding, Queue, QueueBinding, Topology
 from pipeline.topology.values import milliseconds
 
+# The audit trail is kept as long, and no longer, as somebody may ask what became of a dead letter.
+_AUDIT_POLICY: Mapping[str, Any] = {"max-length": 10_000, "message-ttl": milliseconds(timedelta(days=90))}
+# Looking at a dead letter counts as a delivery, and from RabbitMQ 4.0 on the twentieth would drop it.
+_LOOKED_AT: Mapping[str, Any] = {"delivery-limit": 2**31 - 1}
 # Above the default 0 of a catch-all policy: of two policies with one priority the broker picks either.
 _POLICY_PRIORITY = 10
 
@@ -25,9 +29,9 @@ _POLICY_PRIORITY = 10
 def definitions_of(topology: Topology) -> Definitions:
     """The objects a broker is to hold for this topology, each tuple sorted by name; the same topology gives the same.
 
-    Beside what the file declares: `<queue>.dlq` for queues that dead-letter there; for each delay that a stage's
-    retries use an exchange with a queue of the same name, in which messages wait; and an exchange by which workers
-    reach the dead-letter queues of the queues they consume. The exchanges that workers publish to are topic
+    Beside what the file declares: `<queue>.dlq` for queues that dead-letter there, an exchange by which workers reach
+    them, and a queue in which it is recorded what is done with them; for each delay that a stage's retries use an
+    exchange with a queue of the same name, in which messages wait. The exchanges that workers publish to are topic
     exchanges, since only there a user can be kept to some routing keys, which are the names of queues here. Names
     that the file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
     """
@@ -61,10 +65,9 @@ def retry_delays(topology: Topology) -> list[timedelta]:
     return topology.retry_delays()
 
 
-def worker_dead_letters(topology: Topology) -> list[str]:
-    """Broker names of the dead-letter queues that workers publish to: of the queues that stages consume; sorted."""
-    consumed = {queue for stage in topology.stages.values() for queue in stage.from_ if queue in topology.queues}
-    return sorted({name for queue in consumed if (name := topology.dead_letter_queue(queue))})
+def dead_letter_queues(topology: Topology) -> list[str]:
+    """Broker names of the dead-letter queues that the pipeline makes; sorted."""
+    return sorted({name for key in topology.queues if (name := topology.dead_letter_queue(key))})
 
 
 def queue_arguments(topology: Topology, key: str) -> dict[str, Any]:
@@ -105,9 +108,9 @@ def _exchanges(topology: Topology) -> Iterator[ExchangeDefinition]:
         )
     for delay in retry_delays(topology):
         yield ExchangeDefinition(topology.retry_queue(delay), "topic")
-    if worker_dead_letters(topology):
+    if dead_letter_queues(topology):
         yield ExchangeDefinition(topology.dead_letter_exchange, "topic")
-        yield ExchangeDefinition(_by_queue(topology), "direct", internal=True)
+        yield ExchangeDefinition(by_queue(topology), "direct", internal=True)
 
 
 def _queues(topology: Topology) -> Iterator[QueueDefinition]:
@@ -118,6 +121,8 @@ def _queues(topology: Topology) -> Iterator[QueueDefinition]:
             yield QueueDefinition(buried, arguments=_type_argument(topology.queue_type(key)))
     for delay in retry_delays(topology):
         yield QueueDefinition(topology.retry_queue(delay), arguments=_type_argument(topology.defaults.queue.type))
+    if dead_letter_queues(topology):
+        yield QueueDefinition(topology.audit_queue, arguments=_type_argument(topology.defaults.queue.type))
 
 
 def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
@@ -132,15 +137,21 @@ def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
     for delay in retry_delays(topology):
         tier = topology.retry_queue(delay)
         yield BindingDefinition(tier, tier, "queue", "#")
-    if buried := worker_dead_letters(topology):
-        yield BindingDefinition(topology.dead_letter_exchange, _by_queue(topology), "exchange", "#")
-        yield from (BindingDefinition(_by_queue(topology), name, "queue", name) for name in buried)
+    if buried := dead_letter_queues(topology):
+        yield BindingDefinition(topology.dead_letter_exchange, topology.audit_queue, "queue", topology.audit_queue)
+        yield BindingDefinition(topology.dead_letter_exchange, by_queue(topology), "exchange", "#")
+        yield from (BindingDefinition(by_queue(topology), name, "queue", name) for name in buried)
 
 
 def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
     for key in topology.queues:
         if settings := queue_policy(topology, key):
             yield _policy(topology, topology.queue_name(key), settings)
+        if (buried := topology.dead_letter_queue(key)) and topology.queue_type(key) == "quorum":
+            yield _policy(topology, buried, _LOOKED_AT)
+    if dead_letter_queues(topology):
+        looked_at = _LOOKED_AT if topology.defaults.queue.type == "quorum" else {}
+        yield _policy(topology, topology.audit_queue, {**_AUDIT_POLICY, **looked_at})
     for delay in retry_delays(topology):
         # Without a dead-letter routing key the message keeps its own: the queue it came from.
         settings = {"message-ttl": milliseconds(delay), "dead-letter-exchange": ""}
@@ -178,7 +189,7 @@ def _dead_letter(topology: Topology, key: str, queue: Queue) -> dict[str, Any]:
     return settings
 
 
-def _by_queue(topology: Topology) -> str:
+def by_queue(topology: Topology) -> str:
     """The exchange behind the dead-letter exchange: a topic exchange would take names with `#` in them for patterns."""
     return f"{topology.dead_letter_exchange}.queues"
 

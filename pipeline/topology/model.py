@@ -303,6 +303,11 @@ class Topology(Section):
         """Broker name of the exchange by which workers reach dead-letter queues, with the queue as routing key."""
         return f"{self.name}.dlx"
 
+    @property
+    def audit_queue(self) -> str:
+        """Broker name of the queue that keeps what was done with dead letters, and by whom."""
+        return f"{self.name}.audit"
+
     def retry_policy(self, stage: str) -> RetryPolicy:
         """The retry policy in force for a stage."""
         name = self.stages[stage].retry or self.defaults.stage.retry

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
-from pipeline.topology.expand import retry_delays, worker_dead_letters
+from pipeline.topology.expand import by_queue, dead_letter_queues, retry_delays
 from pipeline.topology.model import DeadLetter, Process, Stage, Topology
 from pipeline.topology.shape import suggest
 from pipeline.topology.users import ALL
@@ -147,9 +147,11 @@ def _routing_keys(topology: Topology) -> Iterator[tuple[Path, str]]:
 
 def _broker_names(topology: Topology, document: Document) -> Iterator[Diagnostic]:
     retries = {topology.retry_queue(delay): "retries" for delay in retry_delays(topology)}
-    ends = ("", ".queues") if worker_dead_letters(topology) else ()
-    exits = {f"{topology.dead_letter_exchange}{end}": "dead letters" for end in ends}
-    buried = {name: "dead letters" for key in topology.queues if (name := topology.dead_letter_queue(key))}
+    buried = dict.fromkeys(dead_letter_queues(topology), "dead letters")
+    exits: dict[str, str] = {}
+    if buried:
+        exits = dict.fromkeys((topology.dead_letter_exchange, by_queue(topology)), "dead letters")
+        buried[topology.audit_queue] = "what is done with dead letters"
     sections = (
         ("exchanges", topology.exchanges, topology.exchange_name, retries | exits),
         ("queues", topology.queues, topology.queue_name, retries | buried),

@@ -409,12 +409,12 @@ def test_a_limit_of_the_vhost_is_raised_before_there_is_more_in_it(shop: Shop) -
     limit = f"/vhost-limits/{shop.vhost}/max-queues"
     shop.management.put(limit, json={"value": 1}).raise_for_status()
     shop.apply()
-    shop.write(**{"max_queues: 50": "max_queues: 10, max_connections: 70"})
+    shop.write(**{"max_queues: 50": "max_queues: 11, max_connections: 70"})
     code, said = shop.run("plan")
     assert code == 2
     assert [" ".join(line.split()) for line in said.splitlines() if "vhost-limit" in line] == [
         "+ vhost-limit max-connections value 70 live",
-        "~ vhost-limit max-queues value 50 → 10 live",
+        "~ vhost-limit max-queues value 50 → 11 live",
     ]
     shop.apply()
     refused = shop.management.put(f"/queues/{shop.vhost}/one-more", json={})

@@ -15,6 +15,7 @@ from pipeline.dlq.inspect import peek
 from pipeline.dlq.queues import depths, find_queue
 from pipeline.dlq.reading import reading
 from pipeline.dlq.replay import replay
+from pipeline.dlq.selection import Selection
 from pipeline.messages.message import ERROR_CODE, ORIGINAL_EXCHANGE, ORIGINAL_ROUTING_KEY, REPLAYED_AT, Message
 from pipeline.provision.apply import apply
 from pipeline.provision.management import ManagementClient
@@ -95,7 +96,7 @@ async def test_peeking_leaves_the_queue_as_it_was_and_in_its_order(broker: Rabbi
     queue = find_queue(_TOPOLOGY, kind)
     await _bury(broker, kind, *"abcdef")
     await _until_waiting(broker, queue.name, 6)
-    assert [letter.message_id for letter in await peek(broker, queue, limit=3)] == list("abc")
+    assert [letter.message_id for letter in await peek(broker, queue, Selection(limit=3))] == list("abc")
     await _until_waiting(broker, queue.name, 6)
     assert [letter.message_id for letter in await peek(broker, queue)] == list("abcdef")
     assert _ids(await _drained(broker, queue.name, 6)) == list("abcdef")
@@ -107,7 +108,7 @@ async def test_what_matches_is_replayed_and_the_rest_stays_in_its_order(broker: 
     await _bury(broker, kind, *"abc")
     await _bury(broker, kind, "d", code="DECODE_ERROR")
     await _until_waiting(broker, queue.name, 4)
-    result = await replay(broker, queue, message_ids=["b", "d", "nowhere"])
+    result = await replay(broker, queue, Selection(message_ids=["b", "d", "nowhere"]))
     assert (result.replayed, result.kept, result.failed, result.not_found) == (2, 2, (), ("nowhere",))
     replayed = await _drained(broker, kind, 2)
     assert _ids(replayed) == ["b", "d"]
@@ -124,7 +125,7 @@ async def test_many_are_replayed_in_their_order(broker: RabbitMQBroker, kind: st
     ids = [str(number) for number in range(450)]
     await _bury(broker, kind, *ids)
     await _until_waiting(broker, queue.name, 450)
-    assert (await replay(broker, queue, error_code="TIMEOUT", limit=400)).replayed == 400
+    assert (await replay(broker, queue, Selection(error_code="TIMEOUT", limit=400))).replayed == 400
     assert _ids(await _drained(broker, kind, 400)) == ids[:400]
     assert _ids(await _drained(broker, queue.name, 50)) == ids[400:]
 
@@ -138,7 +139,7 @@ async def test_an_expired_message_is_shown_as_expired_and_can_be_replayed(broker
     assert (letter.message, letter.queue, letter.message_id) == ("short.one", "short", "late")
     assert letter.failed_at is not None
     await _until_waiting(broker, queue.name, 1)
-    assert (await replay(broker, queue, error_code="EXPIRED")).replayed == 1
+    assert (await replay(broker, queue, Selection(error_code="EXPIRED"))).replayed == 1
     await _until_waiting(broker, queue.name, 1)  # its queue lets it expire again
     (again,) = await peek(broker, queue)
     assert (again.error_code, again.exchange, again.routing_key) == ("EXPIRED", "events", "short.one")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from pipeline.provision.import_text import prove, text_of
 from pipeline.provision.importing import import_definitions, topology_name
 from pipeline.provision.observe import Observed
 from pipeline.provision.ownership import Ownership
-from pipeline.topology.definitions import Definitions
+from pipeline.topology.definitions import BindingDefinition, Definitions
 from pipeline.topology.expand import definitions_of
 from pipeline.topology.model import Topology
 from tests.api_plane import project_topology
@@ -79,10 +80,21 @@ def test_the_project_s_own_topology_comes_back() -> None:
     assert (proof.errors, proof.plan and proof.plan.changes) == ((), ())
     assert imported.document["queues"]["waveform.generate.complete"] == {
         "bindings": [{"source": "tracktion.events", "routing_key": "waveform.generate.complete"}],
-        "dead_letter": True,
         "ttl": "7d",
         "max_length": 100000,
     }
+    assert not [name for name in imported.document["queues"] if name.endswith((".dlq", ".audit"))]
+    assert not [name for name in imported.document["exchanges"] if ".dlx" in name]
+
+
+def test_what_somebody_bound_to_the_plumbing_of_dead_letters_is_told() -> None:
+    made = definitions_of(Topology.model_validate({"version": 1, "name": "shop", "queues": {"a": {}, "b": {}}}))
+    foreign = BindingDefinition("shop.dlx", "b", "queue", "#")
+    found = import_definitions(replace(made, bindings=(*made.bindings, foreign)), "shop")
+    assert found.document["queues"] == {"a": {}, "b": {}}
+    assert [note for note in found.notes if "shop.dlx" in note] == [
+        'A binding between "shop.dlx" and the queue "b" is not in the file, since one of them is not'
+    ]
 
 
 @pytest.mark.parametrize("vhost", ["/", "prod/eu 1", "..", "音"])

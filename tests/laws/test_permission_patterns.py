@@ -177,8 +177,8 @@ def _does(topology: Topology, name: str, definitions: Definitions) -> tuple[set[
                 publishes.add(("t.dlx", f"q{queue}.dlq"))
     for queue in user.dead_letters:
         if topology.queues[queue].dead_letter:
-            takes.add(f"q{queue}.dlq")
-            publishes.add((DEFAULT_EXCHANGE, f"q{queue}"))
+            takes |= {f"q{queue}.dlq", "t.audit"}
+            publishes |= {(DEFAULT_EXCHANGE, f"q{queue}"), ("t.dlx", "t.audit")}
     return takes, publishes
 
 

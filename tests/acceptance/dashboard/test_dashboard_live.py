@@ -72,7 +72,8 @@ async def test_dead_letter_is_shown_with_its_reason_and_replayed(page: Page, api
         "x-error-stage": "analysis",
         "x-attempt": 4,
     }
-    await api.broker.publish("", "analysis_queue.dlq", Message(b"{}", message_id="m1", headers=headers))
+    body = b'{"recording_id": "r1", "file_path": "/music/one.flac"}'
+    await api.broker.publish("", "analysis_queue.dlq", Message(body, message_id="m1", headers=headers))
     await page.get_by_role("tab", name="Dead letters").click()
     letter = page.locator(".letter")
     await expect(letter).to_contain_text("DECODE_ERROR Nothing in this file decodes")

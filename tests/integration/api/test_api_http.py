@@ -16,7 +16,10 @@ from tests.api_plane import RunningApi, until
 DLQ = "analysis_queue.dlq"
 
 
-async def dead_letter(api: RunningApi, message_id: str, error_code: str) -> None:
+BODY = b'{"recording_id": "r1", "file_path": "/music/one.flac"}'
+
+
+async def dead_letter(api: RunningApi, message_id: str, error_code: str, body: bytes = BODY) -> None:
     headers = {
         "x-message-name": "analysis.request",
         "x-error-code": error_code,
@@ -25,7 +28,7 @@ async def dead_letter(api: RunningApi, message_id: str, error_code: str) -> None
         "x-attempt": 4,
         "x-failed-at": "2026-01-02T03:04:05Z",
     }
-    await api.broker.publish("", DLQ, Message(b"{}", message_id=message_id, headers=headers))
+    await api.broker.publish("", DLQ, Message(body, message_id=message_id, headers=headers))
 
 
 async def test_service_is_live_and_ready(api: RunningApi) -> None:
@@ -201,7 +204,10 @@ async def test_dead_letters_are_listed_and_replayed(api: RunningApi) -> None:
     assert (await api.broker.depth("analysis_queue")).messages == 2
 
 
-@pytest.mark.parametrize("body", [{}, {"message_ids": []}, {"limit": 0}, {"limit": "3"}, {"queue": "x"}])
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"message_ids": []}, {"limit": 0}, {"limit": "3"}, {"queue": "x"}, {"older_than": "2"}, {"dry_run": True}],
+)
 async def test_replay_without_a_clear_wish_is_refused(api: RunningApi, body: dict[str, Any]) -> None:
     await dead_letter(api, "m1", "TIMEOUT")
     async with api.http() as http:

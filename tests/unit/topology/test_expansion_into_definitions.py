@@ -35,19 +35,19 @@ STAGE = {"from": {"work": "do"}, "run": ["stages.work:do"]}
 
 def test_queue_has_a_dead_letter_queue_unless_it_says_otherwise() -> None:
     definitions = expanded(queues={"work": {}, "logs": {"dead_letter": False}})
-    assert [each.name for each in definitions.queues] == ["logs", "work", "work.dlq"]
+    assert [each.name for each in definitions.queues] == ["logs", "music.audit", "work", "work.dlq"]
     assert policy(definitions, "music.work").definition == {
         "dead-letter-exchange": "",
         "dead-letter-routing-key": "work.dlq",
     }
-    assert [each.name for each in definitions.policies] == ["music.work"]
+    assert [each.name for each in definitions.policies] == ["music.music.audit", "music.work"]
 
 
 def test_default_without_dead_letters_makes_no_dead_letter_queue() -> None:
     definitions = expanded(
         defaults={"queue": {"dead_letter": False}}, queues={"work": {}, "kept": {"dead_letter": True}}
     )
-    assert [each.name for each in definitions.queues] == ["kept", "kept.dlq", "work"]
+    assert [each.name for each in definitions.queues] == ["kept", "kept.dlq", "music.audit", "work"]
 
 
 def test_dead_letters_go_to_the_exchange_a_queue_names() -> None:
@@ -104,12 +104,34 @@ def test_quorum_queues_dead_letter_without_loss() -> None:
         "newest": quorum,
         "newest.dlq": quorum,
         "music.retry.5s": quorum,
+        "music.audit": quorum,
     }
     at_least_once = {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
     assert policy(definitions, "music.work").definition.items() >= at_least_once.items()
     assert policy(definitions, "music.music.retry.5s").definition.items() >= at_least_once.items()
     assert "dead-letter-strategy" not in policy(definitions, "music.scratch").definition
     assert "dead-letter-strategy" not in policy(definitions, "music.newest").definition
+
+
+def test_looking_at_dead_letters_of_quorum_queues_never_drops_them() -> None:
+    definitions = expanded(queues={"work": {"type": "quorum"}, "scratch": {}})
+    assert policy(definitions, "music.work.dlq").definition == {"delivery-limit": 2**31 - 1}
+    assert "music.scratch.dlq" not in [each.name for each in definitions.policies]
+    quorum = expanded(defaults={"queue": {"type": "quorum"}}, queues={"work": {}})
+    assert policy(quorum, "music.music.audit").definition["delivery-limit"] == 2**31 - 1
+
+
+def test_what_is_done_with_dead_letters_is_kept_for_a_while_in_a_queue_on_their_exchange() -> None:
+    definitions = expanded(queues={"work": {}})
+    assert queue(definitions, "music.audit").durable
+    assert policy(definitions, "music.music.audit").definition == {
+        "max-length": 10_000,
+        "message-ttl": 90 * 86_400_000,
+    }
+    assert set(Router.of(definitions).route("music.dlx", "music.audit")) == {"music.audit"}
+    without = expanded(queues={"work": {"dead_letter": False}})
+    assert [each.name for each in without.queues] == ["work"]
+    assert without.exchanges == ()
 
 
 def test_each_delay_in_use_has_one_tier_that_returns_messages_to_their_queue() -> None:
@@ -121,7 +143,7 @@ def test_each_delay_in_use_has_one_tier_that_returns_messages_to_their_queue() -
     tiers = ["music.retry.1m30s", "music.retry.5s"]
     waiting = [each for each in definitions.exchanges if each.name in tiers]
     assert [(each.name, each.type) for each in waiting] == [(name, "topic") for name in tiers]
-    assert [each.name for each in definitions.queues] == [*tiers, "work", "work.dlq"]
+    assert [each.name for each in definitions.queues] == ["music.audit", *tiers, "work", "work.dlq"]
     bound = tuple(each for each in definitions.bindings if each.source in tiers)
     assert bound == tuple(BindingDefinition(name, name, "queue", "#") for name in tiers)
     assert policy(definitions, "music.music.retry.1m30s").definition == {
@@ -135,7 +157,7 @@ def test_a_stage_without_retries_needs_no_tier() -> None:
     assert not [each for each in definitions.exchanges if "retry" in each.name]
 
 
-def test_workers_reach_the_dead_letter_queues_of_what_they_consume_by_an_exchange() -> None:
+def test_workers_reach_dead_letter_queues_by_an_exchange() -> None:
     queues: dict[str, Any] = {"work": {}, "a.#": {}, "kept": {"dead_letter": False}, "outside": {"external": True}}
     stages = {"one": STAGE, "two": {**STAGE, "from": {"a.#": "do", "kept": "do"}}}
     definitions = expanded(queues=queues, stages=stages)
@@ -149,14 +171,11 @@ def test_workers_reach_the_dead_letter_queues_of_what_they_consume_by_an_exchang
         "a.#.dlq": {"a.#.dlq"},
         "kept": set(),
         "outside": set(),
-        "outside.dlq": set(),
+        "music.audit": {"music.audit"},
+        "outside.dlq": {"outside.dlq"},
         "work": set(),
         "work.dlq": {"work.dlq"},
     }
-
-
-def test_without_stages_nothing_is_made_for_workers() -> None:
-    assert expanded(queues={"work": {}}).exchanges == ()
 
 
 def test_bindings_name_what_is_on_the_broker_and_are_there_once() -> None:
@@ -175,7 +194,8 @@ def test_bindings_name_what_is_on_the_broker_and_are_there_once() -> None:
             }
         },
     )
-    assert definitions.bindings == (
+    declared = tuple(each for each in definitions.bindings if not each.source.startswith("music.dlx"))
+    assert declared == (
         BindingDefinition("file_rename", "file_rename.request", "queue", "rename.a"),
         BindingDefinition("file_rename", "file_rename.request", "queue", "rename.b"),
         BindingDefinition("old", "file_rename", "exchange", "#"),

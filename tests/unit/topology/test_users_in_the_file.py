@@ -63,7 +63,7 @@ def test_a_user_may_do_what_it_does_and_nothing_else(lint: Lint, base: str) -> N
             "tracktion everything",
             nothing,
             rf"^(?:amq\.default|events|small\.dlx|{tiers})\z",
-            r"^(?:grave|work|work\.dlq)\z",
+            r"^(?:grave|small\.audit|work|work\.dlq)\z",
         ),
         PermissionDefinition("worker", nothing, rf"^(?:small\.dlx|{tiers})\z", r"^(?:work)\z"),
     )
@@ -74,6 +74,10 @@ def test_a_user_may_do_what_it_does_and_nothing_else(lint: Lint, base: str) -> N
         TopicPermissionDefinition("worker", "small.retry.30s", r"^(?:work)\z", nothing),
         TopicPermissionDefinition("worker", "small.retry.5s", r"^(?:work)\z", nothing),
     ]
+    replaying = TopicPermissionDefinition(
+        "tracktion everything", "small.dlx", r"^(?:small\.audit|work\.dlq)\z", nothing
+    )
+    assert replaying in definitions.topic_permissions
     assert definitions.user_limits == (
         UserLimitDefinition("worker", "max-channels", 90),
         UserLimitDefinition("worker", "max-connections", 4),
@@ -173,7 +177,7 @@ def test_the_effective_file_says_where_passwords_are(lint: Lint, base: str, tmp_
     assert "env: WORKER" in effective_yaml(document)
 
 
-def test_names_of_what_is_made_for_workers_are_kept_only_where_there_are_workers(lint: Lint, base: str) -> None:
+def test_names_of_what_is_made_for_dead_letters_are_kept_only_where_there_are_some(lint: Lint, base: str) -> None:
     for name in ("small.dlx", "small.dlx.queues"):
         taken = base.replace("type: fanout", f"type: fanout, name: {name}")
         assert "T111" not in [code for code, _ in found(lint, taken)]
