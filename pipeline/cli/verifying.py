@@ -30,6 +30,7 @@ class Chosen(StrEnum):
 
     SINGLE = "single"
     CLUSTER = "cluster"
+    MIGRATION = "migration"
     ALL = "all"
 
 

@@ -14,6 +14,9 @@ from pipeline.servers.process import wait_until
 from pipeline.servers.rabbitmq import PrivateRabbitMQ
 
 _NODES = 3
+# A quorum queue that hands messages over, as retry queues do, stands still for as long if the node it hands them to is
+# lost at that moment. RabbitMQ's default is 3 minutes, and only this file can change it.
+_ADVANCED = "[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 5000}]}].\n"
 
 
 class PrivateCluster:
@@ -38,7 +41,7 @@ class PrivateCluster:
             f"cluster_partition_handling = pause_minority\nnet_ticktime = 5\n{''.join(peers)}"
         )
         for node in self.nodes:
-            node.configure(settings)
+            node.configure(settings, advanced=_ADVANCED)
 
     @property
     def url(self) -> str:

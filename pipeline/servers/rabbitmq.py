@@ -47,7 +47,7 @@ class PrivateRabbitMQ:
         self.amqp_port, self.management_port, self._prometheus_port, self._dist_port = free_ports(4)
         self._mapper = mapper or PortMapper()
         self._shares_mapper = mapper is not None
-        self._settings = ""
+        self._settings = self._advanced = ""
         self._node: subprocess.Popen[bytes] | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -65,9 +65,10 @@ class PrivateRabbitMQ:
     def management_url(self) -> str:
         return f"http://guest:guest@127.0.0.1:{self.management_port}"
 
-    def configure(self, settings: str) -> None:
-        """Add lines to its `rabbitmq.conf`, for the next start."""
+    def configure(self, settings: str, *, advanced: str = "") -> None:
+        """Add lines to its `rabbitmq.conf`, and say what is in its `advanced.config`, for the next start."""
         self._settings += settings
+        self._advanced = advanced
 
     def start(self) -> None:
         """Start the node; a second time with the data of the first. Raises ServerFailed."""
@@ -142,6 +143,8 @@ class PrivateRabbitMQ:
         if not cookie.exists():
             cookie.write_text(self._mapper.cookie)
             cookie.chmod(0o400)
+        if self._advanced:
+            (self.folder / "advanced.config").write_text(self._advanced)
         (self.folder / "enabled_plugins").write_text(f"[{','.join(self._plugins)}].")
         (self.folder / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.amqp_port}\n"

@@ -16,9 +16,14 @@ _QUEUES = ("verify.enter", "verify.work", "verify.count")
 
 
 class Fault(ABC):
-    """One kind of fault."""
+    """One kind of fault.
+
+    Attributes:
+        others_serve: recovery is counted from when it is inflicted, since there is more than one of what is broken.
+    """
 
     name: ClassVar[str]
+    others_serve: ClassVar[bool] = False
 
     @abstractmethod
     async def inflict(self, site: Site, chance: random.Random) -> str:
@@ -185,6 +190,7 @@ class KillNode(Fault):
     """A node of the cluster is killed, and comes back."""
 
     name = "node-kill"
+    others_serve = True
     _kill = True
 
     async def inflict(self, site: Site, chance: random.Random) -> str:

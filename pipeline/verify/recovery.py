@@ -14,7 +14,7 @@ class Inflicted:
     """A fault that was inflicted.
 
     Attributes:
-        began, ended: seconds of one clock; it has ended when what was broken answers again.
+        began, ended: seconds of one clock; it has ended when what was broken answers again, or others in its place.
         detail: what exactly was done.
     """
 
@@ -29,7 +29,7 @@ class Recovery:
     """Seconds from the fault's end; None where it never came to that.
 
     Attributes:
-        first: to the first effect.
+        first: to the first effect; None also where nothing was to come any more, and then there is no backlog.
         backlog: until everything had come out that was in the pipeline when the fault ended. Faults that were
             inflicted meanwhile are in it.
     """
@@ -72,11 +72,12 @@ def summarise(recoveries: Sequence[tuple[Inflicted, Recovery]]) -> list[Summary]
     summaries = []
     for fault in dict.fromkeys(inflicted.fault for inflicted, _ in recoveries):
         own = [each for inflicted, each in recoveries if inflicted.fault == fault]
-        first, backlog = [each.first for each in own], [each.backlog for each in own]
+        first = [each.first for each in own if each.first is not None or each.backlog != 0]
+        backlog = [each.backlog for each in own]
         summaries.append(Summary(fault, len(own), *_median_and_worst(first), *_median_and_worst(backlog)))
     return summaries
 
 
 def _median_and_worst(values: Sequence[float | None]) -> tuple[float | None, float | None]:
     known = [value for value in values if value is not None]
-    return (statistics.median(known), max(known)) if len(known) == len(values) else (None, None)
+    return (statistics.median(known), max(known)) if known and len(known) == len(values) else (None, None)

@@ -6,10 +6,15 @@ from collections.abc import Sequence
 
 from pipeline.errors import PipelineError
 from pipeline.topology.shape import suggest
-from pipeline.verify.faults import CLUSTER, SINGLE, Fault
+from pipeline.verify.faults import CLUSTER, SINGLE, CutConnections, Fault, KillWorkers
+from pipeline.verify.migrating import KillApply
 from pipeline.verify.trial import Scenario
 
-SCENARIOS: dict[str, Sequence[type[Fault]]] = {"single": SINGLE, "cluster": CLUSTER}
+SCENARIOS: dict[str, Sequence[type[Fault]]] = {
+    "single": SINGLE,
+    "cluster": CLUSTER,
+    "migration": (KillApply, KillWorkers, CutConnections),
+}
 
 
 def scenarios_of(

@@ -12,7 +12,7 @@ from pipeline.stage import Emit, StageContext
 
 PARTS = 2
 EFFECTS = "effect"
-_WORK_S = 0.02
+_WORK_S = 0.01  # ten times as long at most
 
 
 class Kind(StrEnum):
@@ -58,7 +58,7 @@ async def enter(job: Job) -> list[Emit]:
 
 async def work(part: Part, context: StageContext) -> Emit:
     """Takes a moment; fails as the job's kind says."""
-    await asyncio.sleep(_WORK_S)
+    await asyncio.sleep(_WORK_S * (1 + part.number % 10))
     if part.kind is Kind.BAD:
         raise Permanent("This one is bad", ErrorCode.ANALYSIS_ERROR)
     if part.kind is Kind.FLAKY and context.envelope.attempt == 1:

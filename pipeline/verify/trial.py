@@ -76,6 +76,7 @@ class Trial:
         self._tell = tell
         self._planned: list[Planned] = []
         self._inflicted: list[Inflicted] = []
+        self._all_sent = False
 
     async def run(self) -> Result:
         """Raises PipelineError if the pipeline does not even start."""
@@ -100,14 +101,14 @@ class Trial:
                 chance = random.Random(f"jobs {scenario.seed}")
                 rate = scenario.jobs / (scenario.minutes * 60)
                 producer = Producer(producing, account, chance, jobs=scenario.jobs, rate=rate)
-                sending = group.create_task(producer.run())
+                sending = group.create_task(self._send(producer))
                 await self._inflict_all(time.monotonic() + scenario.minutes * 60)
                 await sending
                 await self._settle(management, waiting)
                 for task in background:
                     task.cancel()
             await self._site.workers.stop()
-            await self._read(stack, waiting)
+            await self._read(stack, management, waiting)
         return self._result(time.monotonic() - began)
 
     async def _consumed(self, management: ManagementClient) -> None:
@@ -122,6 +123,10 @@ class Trial:
                 )
             await asyncio.sleep(_LOOK_S)
 
+    async def _send(self, producer: Producer) -> None:
+        await producer.run()
+        self._all_sent = True
+
     async def _inflict_all(self, until: float) -> None:
         kinds = {kind.name: kind for kind in self._scenario.faults}
         for planned in schedule(self._scenario.seed, list(kinds)):
@@ -130,19 +135,21 @@ class Trial:
                 return
             self._planned.append(planned)
             began = time.monotonic()
-            detail = await kinds[planned.fault]().inflict(self._site, random.Random(planned.seed))
-            inflicted = Inflicted(planned.fault, detail, began, time.monotonic())
+            fault = kinds[planned.fault]()
+            detail = await fault.inflict(self._site, random.Random(planned.seed))
+            inflicted = Inflicted(planned.fault, detail, began, began if fault.others_serve else time.monotonic())
             self._inflicted.append(inflicted)
             first = await self._first_effect(inflicted)
-            self._tell(
-                f"{planned.fault}: {detail}; {_seconds(first)} to the first effect, {self.account.open} parts open"
-            )
+            after = "no effect" if first is None else f"first effect after {first:.1f} s"
+            self._tell(f"{planned.fault}: {detail}; {after}, {self.account.open} parts open")
 
     async def _first_effect(self, inflicted: Inflicted) -> float | None:
         deadline = inflicted.ended + _FIRST_EFFECT_S
         while time.monotonic() < deadline:
             if (last := self.account.last_effect) is not None and last > inflicted.ended:
                 return recovery(inflicted, self.account.settlements()).first
+            if self.account.open == 0 and self._all_sent:
+                return None
             await asyncio.sleep(_LOOK_S / 10)
         return None
 
@@ -158,12 +165,16 @@ class Trial:
             if now != before:
                 moved, before = time.monotonic(), now
 
-    async def _read(self, stack: AsyncExitStack, waiting: Sequence[str]) -> None:
+    async def _read(self, stack: AsyncExitStack, management: ManagementClient, waiting: Sequence[str]) -> None:
         """What is left, in queues and in the state store."""
         broker = RabbitMQBroker(self._site.url)
         stack.push_async_callback(broker.close)
         await broker.connect()
         await read_remains(broker, self.account, waiting)
+        for row in await management.list("queues", "/"):
+            if row["name"] in waiting and row.get("messages_dlx"):
+                what = f"holds {row['messages_dlx']} messages that it hands over to nobody"
+                self.account.complain(Problem.STUCK, row["name"], what)
         store = RedisStore(self._site.redis.url, NAME)
         stack.push_async_callback(store.close)
         await read_documents(store, self.account)
@@ -207,7 +218,3 @@ async def run_trial(scenario: Scenario, folder: Path, tell: Callable[[str], None
             failure if isinstance(failure, PipelineError) else PipelineError(f"It could not be gone on with: {failure}")
         )
     return result
-
-
-def _seconds(value: float | None) -> str:
-    return "never" if value is None else f"{value:.1f} s"
