@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic.json_schema import SkipJsonSchema
 
 from api.http.submissions import WHOLE, Wish
 from api.problems import Reason
@@ -62,20 +63,26 @@ class LetterFilter(BaseModel):
         )
 
 
-class GroupQuery(LetterFilter):
+class _QueryFilter(LetterFilter):
+    """In a query, one value is a list as well, and there is no null."""
+
+    message_ids: list[MessageId] | SkipJsonSchema[None] = Field(default=None, min_length=1, max_length=MOST_AT_ONCE)
+
+
+class GroupQuery(_QueryFilter):
     """All that match."""
 
     limit: int | None = Field(default=None, ge=1, le=1_000_000, description="Count at most so many, the oldest")
 
 
-class LetterQuery(LetterFilter):
+class LetterQuery(_QueryFilter):
     """The oldest that match."""
 
     limit: int = Field(default=100, ge=1, le=_MOST_SHOWN)
     bodies: bool = Field(default=False, description="With what is in them")
 
 
-class ExportQuery(LetterFilter):
+class ExportQuery(_QueryFilter):
     """The oldest that match."""
 
     limit: int = Field(default=MOST_AT_ONCE, ge=1, le=MOST_AT_ONCE)

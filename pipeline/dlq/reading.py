@@ -65,6 +65,8 @@ class Reading:
 
     async def close(self) -> None:
         """Give back what was not taken: the oldest first, since a quorum queue keeps them in the order they return."""
+        if self._consumers:
+            await self._consumers[-1].cancel()  # or it would be given what the others give back
         for consumer in self._consumers:
             await consumer.close()
 

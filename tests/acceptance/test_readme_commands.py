@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ops.audio import write_track
+from pipeline.broker.rabbitmq import RabbitMQBroker
+from pipeline.messages.message import Message
 from tests.acceptance.commands import ROOT, Commands, answers, eventually
 
 README = (ROOT / "README.md").read_text()
@@ -57,6 +62,7 @@ def test_the_commands_with_rabbitmq_work_in_their_order(
     commands: Commands, servers: dict[str, str], music: Path
 ) -> None:
     listed = [shlex.split(each.replace("~/Music", str(music)))[1:] for each in commands_in("pipeline ")]
+    listed = [each for each in listed if each[0] != "dlq"]
     assert [each[0] for each in listed] == ["plan", "apply", "run", "api", "watch"]
     assert commands.run(*listed[0], **servers).returncode == 2
     assert commands.run(*listed[1], **servers).returncode == 0
@@ -65,6 +71,40 @@ def test_the_commands_with_rabbitmq_work_in_their_order(
     eventually("ready", lambda: answers(f"{commands.api}/health/ready"))
     eventually("the song is done", lambda: "completed" in commands.run("status", **servers).stdout)
     assert all(process.poll() is None for process in started)
+
+
+def test_the_commands_for_dead_letters_do_what_is_said_of_them(commands: Commands, servers: dict[str, str]) -> None:
+    assert commands.run("apply", "--yes", **servers).returncode == 0
+    body = json.dumps({"recording_id": "r1", "file_path": "/music/gone.flac"}).encode()
+    for message_id, code, died in (
+        ("broken", "DECODE_ERROR", "2026-01-02T03:04:05Z"),
+        ("slow", "TIMEOUT", "2026-01-02T03:04:05Z"),
+        ("wrong", "FILE_NOT_FOUND", datetime.now(UTC).isoformat()),
+    ):
+        asyncio.run(_bury(servers["RABBITMQ_URL"], message_id, body, code, died))
+    said = []
+    for each in commands_in("pipeline dlq"):
+        ended = commands.run(*shlex.split(each.replace("MESSAGE_ID", "wrong"))[1:], **servers)
+        assert ended.returncode == 0, (each, ended.stderr)
+        said.append(ended.stdout)
+    groups, shown, would, replayed, edited, purged, told = said
+    assert [code for code in ("DECODE_ERROR", "TIMEOUT", "FILE_NOT_FOUND") if code not in groups] == []
+    assert '"file_path": "/music/gone.flac"' in shown
+    assert "slow" not in shown
+    assert would.startswith("1 would be replayed, 2 kept")
+    assert replayed.startswith("1 replayed, 2 kept")
+    assert edited == "wrong edited and replayed: file_path\n"
+    assert purged == "1 purged, 0 kept.\n"
+    assert b"broken" in (commands.folder / "old-letters.jsonl").read_bytes()
+    assert re.findall(r"(replay|edit|purge) 1 of analysis_queue\.dlq", told) == ["purge", "edit", "replay"]
+
+
+async def _bury(url: str, message_id: str, body: bytes, code: str, died: str) -> None:
+    broker = RabbitMQBroker(url)
+    await broker.connect()
+    headers = {"x-message-name": "analysis.request", "x-error-code": code, "x-failed-at": died}
+    await broker.publish("", "analysis_queue.dlq", Message(body, message_id=message_id, headers=headers))
+    await broker.close()
 
 
 def test_every_command_of_the_readme_is_one_that_a_test_runs() -> None:
