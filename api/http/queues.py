@@ -44,9 +44,10 @@ class Definitions(BaseModel):
 async def list_queues(request: Request) -> Json:
     """The topology's queues with what waits in them; `declared` is false where the broker has no such queue."""
     services = plane_of(request).services
+    topology = services.topology
     queues: list[dict[str, Any]] = []
-    for key, queue in services.topology.queues.items():
-        name = services.topology.queue_name(key)
+    held = [(name, queue) for key, queue in topology.queues.items() for name in topology.queue_names(key)]
+    for name, queue in held:
         try:
             depth = await services.broker.depth(name)
         except NoSuchQueue:

@@ -98,7 +98,7 @@ class Serving:
     def _look_after(self, topology: Topology) -> None:
         self._topology = topology
         taken = {queue for stage in topology.stages.values() for queue in stage.from_}
-        self._queues = [topology.queue_name(queue) for queue in sorted(taken)]
+        self._queues = [name for queue in sorted(taken) for name in topology.queue_names(queue)]
         self._queues += [topology.retry_queue(delay) for delay in retry_delays(topology)]
 
     def stop(self) -> None:

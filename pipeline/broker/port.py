@@ -83,7 +83,10 @@ class Consumer(Protocol):
         ...
 
     async def close(self) -> None:
-        """Cancel, send the settlements given so far, and return what is unsettled to the queue. Idempotent."""
+        """Send the settlements given so far, and return what is unsettled to the queue. Idempotent.
+
+        That is in its place again before the next consumer of the queue is given anything.
+        """
         ...
 
 

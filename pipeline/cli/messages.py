@@ -111,7 +111,8 @@ async def _status(loaded: Loaded) -> dict[str, Any]:
             letters = (await running.get("/v1/dlq"))["total"]
         return {"queues": queues, "recordings": counts, "dead_letters": letters}
     async with _connected(loaded) as engines:
-        queues = [await _queue(engines, loaded.topology.queue_name(key)) for key in loaded.topology.queues]
+        held = [name for key in loaded.topology.queues for name in loaded.topology.queue_names(key)]
+        queues = [await _queue(engines, name) for name in held]
         names = [loaded.topology.dead_letter_queue(key) for key in loaded.topology.queues]
         letters = sum([(await _queue(engines, name))["messages"] or 0 for name in names if name])
         return {"queues": queues, "recordings": await _counts(engines), "dead_letters": letters}

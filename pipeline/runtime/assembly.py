@@ -15,15 +15,14 @@ from pipeline.errors import PipelineError
 from pipeline.runtime.answering import Answer, Answering, answer_of
 from pipeline.runtime.child import Configuration, Task
 from pipeline.runtime.compose import References, Resolve, Steps, compose, groups, references
+from pipeline.runtime.consuming import Consuming
 from pipeline.runtime.contracts import Contracts
-from pipeline.runtime.crew import Crew
 from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor, run_in_pool
 from pipeline.runtime.fitting import check
 from pipeline.runtime.handling import Handler, Services
 from pipeline.runtime.line import Line
 from pipeline.runtime.outputs import Emitter
 from pipeline.runtime.pool import ProcessPool
-from pipeline.runtime.subscription import Subscription
 from pipeline.runtime.work import LoopContext, Surroundings, ThreadContext, Work
 from pipeline.stage import Cancel, Completed, Emit
 from pipeline.topology.model import Stage, Topology
@@ -134,21 +133,10 @@ class Assembly:
         answering = Answering(
             name, answer, context=context, timeout_s=timeout_s, emitter=emitter, outbox=services.outbox
         )
-        crew = Crew(Handler(name, stage, services, executor, emitter, answering), size)
-        subscriptions = [
-            Subscription(
-                queue,
-                topology.queue_name(queue),
-                broker=self._broker,
-                prefetch=stage.prefetch or size,
-                take=crew.take,
-                leave=crew.leave,
-                broker_up=services.broker_up,
-                state_up=services.state_up,
-            )
-            for queue in stage.from_
-        ]
-        return Line(name, subscriptions, crew, executor, timeout_s)
+        consuming = Consuming(self._broker, services, topology, self._options.hold_s)
+        handler = Handler(name, stage, services, executor, emitter, answering)
+        crews, subscriptions, shares = consuming.arrange(name, stage, handler, size)
+        return Line(name, subscriptions, crews, executor, timeout_s, shares)
 
     def _executor(
         self,
@@ -172,7 +160,7 @@ class Assembly:
 
 
 def _check_subject(name: str, stage: Stage, taken: Mapping[str, type[BaseModel]]) -> None:
-    for key, wanted in (("track", stage.track), ("job", stage.job)):
+    for key, wanted in (("track", stage.track), ("job", stage.job), ("order_by", stage.order_by)):
         for message, model in taken.items():
             if wanted is not None and wanted not in model.model_fields:
                 raise PipelineError(

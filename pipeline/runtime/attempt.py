@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
-from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope
+from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope, Message
 from pipeline.runtime.hold import Hold
+from pipeline.runtime.order import Turn
 from pipeline.runtime.subject import Subject, subject_of
 from pipeline.runtime.work import Work
 from pipeline.topology.model import Stage
@@ -40,12 +41,14 @@ class Attempt:
         owner: this delivery, to the ledger and to the progress of its recording.
         work: from when the body is known to be valid.
         message_id: the AMQP property, else the body's, else None: then the message may run more than once.
+        turn: its place among those of its key, in a stage that keeps their order.
     """
 
     delivery: Delivery
     envelope: Envelope
     hold: Hold
     owner: str
+    turn: Turn | None = None
     work: Work | None = None
     message_id: str | None = None
     claimed: bool = False
@@ -55,8 +58,7 @@ class Attempt:
         return time.perf_counter() - self.started
 
     def identify(self, body: BaseModel) -> None:
-        own = getattr(body, "message_id", None)
-        self.message_id = self.envelope.message_id or (own if isinstance(own, str) else None) or None
+        self.message_id = identity_of(self.delivery.message, body)
 
     @property
     def run(self) -> str:
@@ -84,6 +86,12 @@ class Attempt:
         body: Any = self.work.body if self.work is not None else _lenient(self.delivery.message.body)
         value = body.get(name) if isinstance(body, Mapping) else getattr(body, name, None)
         return value if isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable() else None
+
+
+def identity_of(message: Message, body: BaseModel) -> str | None:
+    """What tells a message from others: the AMQP property, else the body's field, else nothing."""
+    own = getattr(body, "message_id", None)
+    return message.message_id or (own if isinstance(own, str) else None) or None
 
 
 def _lenient(body: bytes) -> object:

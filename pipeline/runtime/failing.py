@@ -57,7 +57,9 @@ class Failing:
         return Outcome.RETRIED
 
     async def _retry(self, attempt: Attempt, failure: Failure, delay: timedelta) -> None:
-        await self._retries.retry(attempt.envelope, attempt.delivery.message, delay, failure)
+        if attempt.turn is not None:
+            await attempt.turn.wait(delay.total_seconds())
+        await self._retries.retry(attempt.envelope, attempt.delivery, delay, failure)
         reporter = self._reporter(attempt)
         if reporter is not None:
             message = f"{failure.reason}. Next attempt in {format_duration(delay)}"
@@ -86,6 +88,8 @@ class Failing:
                 details["file_path"] = file_path
             data = {"error": failure.reason, "details": details}
             await self._state_up.insist(partial(reporter.end, Status.FAILED, "error", data))
+        if attempt.turn is not None:
+            await self._state_up.insist(attempt.turn.end)
         if queue is not None:
             attempt.delivery.ack()
         else:

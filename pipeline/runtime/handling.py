@@ -29,6 +29,7 @@ from pipeline.runtime.failing import Failing
 from pipeline.runtime.failure import Failure, StepFailed, WorkCancelled, failure_of
 from pipeline.runtime.hold import Hold
 from pipeline.runtime.leases import Leases
+from pipeline.runtime.order import Turn
 from pipeline.runtime.outbox import Outbox
 from pipeline.runtime.outputs import Emitter, Outputs
 from pipeline.runtime.progress import Reporter
@@ -86,10 +87,10 @@ class Handler:
         self._duration = DURATION.labels(name)
         self._outcomes = {outcome: DELIVERIES.labels(name, outcome.value) for outcome in Outcome}
 
-    async def handle(self, delivery: Delivery, hold: Hold) -> Outcome:
+    async def handle(self, delivery: Delivery, hold: Hold, turn: Turn | None = None) -> Outcome:
         """Handle and settle one delivery. Raises CancelledError only, and then it is unsettled."""
         started = time.perf_counter()
-        attempt = Attempt(delivery, envelope_of(delivery, hold.queue), hold, self._services.leases.new_owner())
+        attempt = Attempt(delivery, envelope_of(delivery, hold.queue), hold, self._services.leases.new_owner(), turn)
         self._running.inc()
         try:
             outcome = await self._settle(attempt)
@@ -132,13 +133,14 @@ class Handler:
         return Outcome.RETURNED
 
     async def _work_on(self, attempt: Attempt) -> Outcome:
+        if attempt.turn is not None and (away_s := await attempt.turn.away()) is not None:
+            return await self._defer(attempt, away_s)
         body = self._decode(attempt)
         attempt.identify(body)
         if attempt.message_id is not None:
             claim = await self._services.leases.begin(self._name, attempt.message_id, attempt.owner)
             if claim is Claim.DONE:
-                attempt.delivery.ack()
-                return Outcome.DUPLICATE
+                return await self._done(attempt, Outcome.DUPLICATE)
             if claim is Claim.RUNNING:
                 return await self._defer(attempt)
             attempt.claimed = True
@@ -193,18 +195,22 @@ class Handler:
     async def _done(self, attempt: Attempt, outcome: Outcome) -> Outcome:
         if attempt.claimed:
             await self._services.state_up.insist(partial(self._services.leases.finish, attempt.owner))
+        if attempt.turn is not None:
+            await self._services.state_up.insist(attempt.turn.end)
         attempt.delivery.ack()
         return outcome
 
-    async def _defer(self, attempt: Attempt) -> Outcome:
-        """The message runs elsewhere just now: look again later whether that came to an end."""
-        waiting = self._services.retries.defer(attempt.envelope, attempt.delivery.message)
-        if waiting is None:
+    async def _defer(self, attempt: Attempt, seconds: float = 0) -> Outcome:
+        """The message runs elsewhere just now, or it is not its turn: look again later whether that came to an end."""
+        pause = self._services.retries.pause(seconds)
+        if pause is None:
             await self._services.broker_up.lost_within(self._services.hold_s)
             attempt.delivery.reject(requeue=True)
-        else:
-            await waiting
-            attempt.delivery.ack()
+            return Outcome.RETURNED
+        if attempt.turn is not None:
+            await attempt.turn.wait(pause.total_seconds())
+        await self._services.retries.defer(attempt.envelope, attempt.delivery, pause)
+        attempt.delivery.ack()
         return Outcome.DEFERRED
 
     async def _hold(self, attempt: Attempt, error: BrokerError) -> None:

@@ -17,7 +17,7 @@ class Hold:
         void: the broker has taken them all back already, and delivers them again.
     """
 
-    __slots__ = ("__weakref__", "_empty", "_unstarted", "count", "queue", "returning", "void")
+    __slots__ = ("__weakref__", "_empty", "_idle", "_unstarted", "count", "queue", "returning", "void")
 
     def __init__(self, queue: str) -> None:
         self.queue = queue
@@ -25,29 +25,40 @@ class Hold:
         self.void = False
         self.count = 0
         self._unstarted: list[Delivery] = []
-        self._empty = asyncio.Event()
-        self._empty.set()
+        self._empty, self._idle = asyncio.Event(), asyncio.Event()
+        self._note()
 
     def take(self) -> None:
         self.count += 1
-        self._empty.clear()
+        self._note()
 
     def settled(self) -> None:
         self.count -= 1
-        if self.count == 0:
-            self._empty.set()
+        self._note()
 
     def leave(self, delivery: Delivery) -> None:
         """Keep a delivery that will not be started, for `give_back`."""
         self._unstarted.append(delivery)
+        self._note()
 
     def give_back(self) -> None:
         """Return what was left. Sooner, it would be delivered to the same consumer again."""
-        for delivery in self._unstarted:
+        unstarted, self._unstarted = self._unstarted, []
+        for delivery in unstarted:
             delivery.reject(requeue=True)
             self.settled()
-        self._unstarted.clear()
+
+    async def idle(self) -> None:
+        """Until all but those that were left are settled."""
+        await self._idle.wait()
 
     async def empty(self) -> None:
         """Until all are settled."""
         await self._empty.wait()
+
+    def _note(self) -> None:
+        for event, reached in ((self._empty, self.count == 0), (self._idle, self.count == len(self._unstarted))):
+            if reached:
+                event.set()
+            else:
+                event.clear()

@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from pipeline.runtime.crew import Crew
 from pipeline.runtime.executor import Executor
+from pipeline.runtime.lanes import Lanes
+from pipeline.runtime.shares import Shares
 from pipeline.runtime.subscription import Subscription
 
 _CANCELLED_AGAIN_S = 1.0
@@ -17,16 +19,25 @@ class Line:
     """Begins with `start`, ends with `stop`, each once.
 
     Args:
+        crews: what the subscriptions hand their deliveries to.
         timeout_s: the longest that its work on one delivery may take.
+        shares: of the queues that it shares with other workers, if it does.
     """
 
     def __init__(
-        self, name: str, subscriptions: Sequence[Subscription], crew: Crew, executor: Executor, timeout_s: float
+        self,
+        name: str,
+        subscriptions: Sequence[Subscription],
+        crews: Sequence[Crew | Lanes],
+        executor: Executor,
+        timeout_s: float,
+        shares: Shares | None = None,
     ) -> None:
         self.name = name
         self.timeout_s = timeout_s
         self._subscriptions = tuple(subscriptions)
-        self._crew = crew
+        self._crews = tuple(crews)
+        self._shares = shares
         self._executor = executor
         self._keeping: list[asyncio.Task[None]] = []
         self._working: list[asyncio.Task[None]] = []
@@ -48,7 +59,9 @@ class Line:
             patient: a queue that can't be consumed is tried again, instead of failing.
         """
         self._keeping = [group.create_task(subscription.keep(patient=patient)) for subscription in self._subscriptions]
-        self._working = [group.create_task(self._crew.run())]
+        if self._shares is not None:
+            self._keeping.append(group.create_task(self._shares.keep()))
+        self._working = [group.create_task(crew.run()) for crew in self._crews]
 
     async def drain(self, deadline_s: float) -> None:
         """Consume no more, and let running work finish for so long."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.broker.port import Broker
+from pipeline.broker.port import Broker, Delivery
 from pipeline.errors import ErrorCode
 from pipeline.messages.message import (
     ERROR_CLASS,
@@ -53,7 +53,7 @@ class Retries:
     def adopt(self, topology: Topology) -> None:
         """Go by another revision of the topology from now on."""
         self._topology = topology
-        self._shortest = next(iter(retry_delays(topology)), None)
+        self._delays = retry_delays(topology)
 
     def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:
         """What the policy says. A message that crashed its process twice is not given a third one."""
@@ -67,18 +67,22 @@ class Retries:
             return DeadLetter(self._topology.dead_letter_queue(envelope.queue))
         return Retry(policy.delays[envelope.attempt - 1])
 
-    def retry(self, envelope: Envelope, message: Message, delay: timedelta, failure: Failure) -> Awaitable[None]:
+    def retry(self, envelope: Envelope, delivery: Delivery, delay: timedelta, failure: Failure) -> Awaitable[None]:
         """Put the message into the ladder for its next attempt. Raises Unroutable, NotConfirmed."""
         headers = headers_of_next_attempt(envelope, envelope.attempt + 1)
         headers[LAST_ERROR_CODE] = failure.error_code
-        return self._wait(envelope, message, headers, delay)
+        return self._wait(delivery, headers, delay)
 
-    def defer(self, envelope: Envelope, message: Message) -> Awaitable[None] | None:
-        """Put the message into the shortest tier without counting an attempt; None where there are no tiers."""
-        if self._shortest is None:
-            return None
-        headers = headers_of_next_attempt(envelope, envelope.attempt)
-        return self._wait(envelope, message, headers, self._shortest)
+    def pause(self, seconds: float = 0) -> timedelta | None:
+        """The shortest tier that is as long as this, or else the longest; None where there are no tiers."""
+        for delay in self._delays:
+            if delay.total_seconds() >= seconds:
+                return delay
+        return self._delays[-1] if self._delays else None
+
+    def defer(self, envelope: Envelope, delivery: Delivery, pause: timedelta) -> Awaitable[None]:
+        """Put the message into a tier without counting an attempt. Raises Unroutable, NotConfirmed."""
+        return self._wait(delivery, headers_of_next_attempt(envelope, envelope.attempt), pause)
 
     def dead_letter(
         self, stage: str, envelope: Envelope, message: Message, queue: str, failure: Failure
@@ -93,10 +97,8 @@ class Retries:
         }
         return self._publish(self._topology.dead_letter_exchange, queue, message, headers)
 
-    def _wait(self, envelope: Envelope, message: Message, headers: dict[str, Any], delay: timedelta) -> Awaitable[None]:
-        return self._publish(
-            self._topology.retry_queue(delay), self._topology.queue_name(envelope.queue), message, headers
-        )
+    def _wait(self, delivery: Delivery, headers: dict[str, Any], delay: timedelta) -> Awaitable[None]:
+        return self._publish(self._topology.retry_queue(delay), delivery.queue, delivery.message, headers)
 
     def _publish(self, exchange: str, routing_key: str, message: Message, headers: dict[str, Any]) -> Awaitable[None]:
         try:

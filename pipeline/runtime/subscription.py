@@ -28,6 +28,7 @@ class Subscription:
         take: called with each delivery.
         leave: called to have all of a hold's deliveries left that have not been started.
         broker_up, state_up: without them nothing is consumed.
+        in_order: before somebody else consumes the queue, what runs here has to end.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Subscription:
         leave: Callable[[Hold], None],
         broker_up: Availability,
         state_up: Availability,
+        in_order: bool = False,
     ) -> None:
         self._queue = queue
         self._name = name
@@ -50,6 +52,7 @@ class Subscription:
         self._leave = leave
         self._broker_up = broker_up
         self._state_up = state_up
+        self._in_order = in_order
         self._disturbed = asyncio.Event()
         self._holds: WeakSet[Hold] = WeakSet()
         self._open: dict[Consumer, Hold] = {}
@@ -74,10 +77,7 @@ class Subscription:
                 consumer, hold = await self._consume(patient)
                 self.consuming.set()
                 await self._disturbed.wait()
-                hold.returning = True
-                await consumer.cancel()
-                self._leave(hold)
-                hold.give_back()
+                await self._end(consumer, hold)
                 # Work that goes on in spite of an outage of the state store can still be settled.
                 retiring.create_task(self._retire(consumer, hold))
 
@@ -85,11 +85,12 @@ class Subscription:
         """Consume no more, return what has not been started, and wait for the rest. After `keep` has been ended."""
         for hold in self._holds:
             hold.returning = True
-        for consumer, hold in list(self._open.items()):
-            await consumer.cancel()
-            self._leave(hold)
-            hold.give_back()
+        await asyncio.gather(*(self._end(consumer, hold) for consumer, hold in list(self._open.items())))
         await asyncio.gather(*(hold.empty() for hold in self._open.values()))
+
+    def yield_(self) -> None:
+        """Consume anew: of several that wait for a single active consumer's place, the one that came first gets it."""
+        self._disturbed.set()
 
     async def close(self) -> None:
         """Return to the queue what is not settled."""
@@ -98,6 +99,19 @@ class Subscription:
         for consumer in list(self._open):
             await consumer.close()
         self._open.clear()
+
+    async def _end(self, consumer: Consumer, hold: Hold) -> None:
+        """Consume no more, and return what has not been started."""
+        hold.returning = True
+        if self._in_order and not hold.void:
+            # Nobody else is given anything before what runs here has ended and what waits is back in its place.
+            self._leave(hold)
+            await hold.idle()
+            await consumer.close()
+        else:
+            await consumer.cancel()
+        self._leave(hold)
+        hold.give_back()
 
     async def _consume(self, patient: bool) -> tuple[Consumer, Hold]:
         attempt = 0

@@ -135,7 +135,7 @@ class EmbeddedStore(Store):
 
     def _worth_keeping(self, entry: Entry) -> bool:
         name = entry.key.removeprefix(f"{self.prefix}:")
-        if entry.type == "stream" or name == "epoch" or name.startswith("members:"):
+        if entry.type == "stream" or name == "epoch" or name.startswith(("members:", "turns:")):
             return False
         return not (name.startswith("ledger:") and entry.value.startswith("running:"))
 

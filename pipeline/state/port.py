@@ -179,6 +179,25 @@ class Ledger(Protocol):
         ...
 
 
+class Turns(Protocol):
+    """Which messages of a queue wait for another attempt, by key: later ones of the same key wait behind them.
+
+    Only one worker consumes such a queue at a time; should the one before it still write, nothing is lost by it.
+    """
+
+    async def waiting(self, queue: str) -> dict[str, dict[str, float]]:
+        """All that wait: key to message ids, in the order of their turns, to seconds until each is back."""
+        ...
+
+    async def wait(self, queue: str, key: str, message_id: str, delay_s: float) -> None:
+        """A message waits, behind those of its key that wait already; its place is kept if it is one of them."""
+        ...
+
+    async def end(self, queue: str, key: str, message_id: str) -> None:
+        """A message waits no more. Idempotent."""
+        ...
+
+
 class StateStore(Protocol):
     """Everything that is remembered between messages. Methods raise StateUnavailable when it does not answer."""
 
@@ -190,6 +209,9 @@ class StateStore(Protocol):
 
     @property
     def ledger(self) -> Ledger: ...
+
+    @property
+    def turns(self) -> Turns: ...
 
     async def connect(self) -> None:
         """Raises Unreachable, naming the server without its password."""
@@ -203,4 +225,8 @@ class StateStore(Protocol):
 
     async def announce(self, group: str, member: str, count: int, ttl_s: float) -> int:
         """Say how many (connections, …) this member of the cluster has; the sum over members heard from within ttl."""
+        ...
+
+    async def members(self, group: str) -> list[str]:
+        """Who has announced at least one, and not longer ago than its ttl; sorted."""
         ...

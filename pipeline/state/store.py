@@ -17,6 +17,7 @@ from pipeline.state.keys import segment
 from pipeline.state.ledger import RedisLedger
 from pipeline.state.link import Link
 from pipeline.state.progress import RedisProgress
+from pipeline.state.turns import RedisTurns
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +35,7 @@ class Store:
         self.documents = RedisDocuments(link, prefix)
         self.progress = RedisProgress(link, prefix)
         self.ledger = RedisLedger(link, prefix, retention_s=retention_s)
+        self.turns = RedisTurns(link, prefix)
 
     async def connect(self) -> None:
         await self.ping()
@@ -52,6 +54,9 @@ class Store:
             raise ValueError(f"a count of {count} is negative")
         keys = [f"{self.prefix}:members:{segment(group)}"]
         return cast(int, await self.link.write("announce", keys, [member, count, max(1, round(ttl_s * 1000))]))
+
+    async def members(self, group: str) -> list[str]:
+        return sorted(await self.link.read("members", [f"{self.prefix}:members:{segment(group)}"], []))
 
 
 class RedisStore(Store):

@@ -53,9 +53,11 @@ def rights_of(topology: Topology, key: str) -> Rights:
     for name in stages:
         for taken in topology.stages[name].from_:
             if taken in topology.queues:
-                queues.add(topology.queue_name(taken))
+                queues.update(topology.queue_names(taken))
                 for exchange, routing_key in _put_back(topology, name, taken, shortest):
                     publishes(exchange, routing_key)
+                for number in range(1, len(topology.partitions(taken)) + 1):
+                    publishes(topology.partition_exchange(taken), str(number))
     emitted = [message for name in stages for message in topology.stages[name].emits]
     emitted += [each for name in _chosen(user.sources, topology.sources) for each in topology.sources[name].emits]
     for message in (*_chosen(user.publishes, topology.messages), *emitted):
@@ -78,11 +80,10 @@ def rights_of(topology: Topology, key: str) -> Rights:
 
 def _put_back(topology: Topology, stage: str, queue: str, shortest: Iterable[timedelta]) -> Iterator[tuple[str, str]]:
     """Where a worker publishes what it could not deal with: exchange and routing key."""
-    name = topology.queue_name(queue)
     retry = topology.stages[stage].retry or topology.defaults.stage.retry
     delays = topology.retries[retry].delays if retry in topology.retries else ()
     for delay in {*delays, *shortest}:
-        yield topology.retry_queue(delay), name
+        yield from ((topology.retry_queue(delay), name) for name in topology.queue_names(queue))
     if (buried := topology.dead_letter_queue(queue)) is not None:
         yield topology.dead_letter_exchange, buried
 

@@ -158,6 +158,23 @@ EXAMPLES = (
         "retries.standard.reject_on[0]",
     ),
     Example(
+        "T126",
+        _STAGE,
+        f"{_STAGE}    order_by: id\n",
+        "order_by",
+        "stages.handle.order_by",
+        also=(_WORK, f"{_WORK}    max_priority: 5\n"),
+    ),
+    Example("T127", _STAGE, f"{_STAGE}    partitions: 4\n", "partitions", "stages.handle.partitions"),
+    Example(
+        "T128",
+        _WORK,
+        f"{_WORK}    type: classic\n",
+        "classic",
+        "queues.work.type",
+        also=(_STAGE, f"{_STAGE}    order_by: id\n"),
+    ),
+    Example(
         "T201",
         "{work: [task.created]}",
         "{grave: [], work: [task.created, other]}",

@@ -76,7 +76,7 @@ CODES: Mapping[str, Code] = {
     "T111": Code(
         "Name kept for the pipeline",
         "The pipeline makes `<queue>.dlq`, `<topology>.dlx`, `<topology>.audit` and `<topology>.retry.*` for dead "
-        "letters and retries.",
+        "letters and retries, and `<queue>.1` and so on for partitions.",
     ),
     "T112": Code(
         "Argument contradicts a field",
@@ -113,6 +113,18 @@ CODES: Mapping[str, Code] = {
     ),
     "T125": Code(
         "Failure both retried and rejected", "`retry_on:` and `reject_on:` say the opposite; one of them can count."
+    ),
+    "T126": Code(
+        "Order can't be kept",
+        "`order_by:` needs a queue of the stage's own, whose messages come in the order they went in.",
+    ),
+    "T127": Code(
+        "Partitions without a key", "Messages are distributed by the value of `order_by:`; without it, share one queue."
+    ),
+    "T128": Code(
+        "Classic queue with one consumer at a time",
+        "Up to RabbitMQ 3.11 it may crash as another consumer takes over, and lose messages. Leave `type:` out.",
+        _WARNING,
     ),
     "T201": Code(
         "Message never arrives",

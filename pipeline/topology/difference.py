@@ -61,13 +61,13 @@ def running_of(topology: Topology, name: str) -> dict[str, Any]:
         "timeout": (stage.timeout or topology.defaults.stage.timeout).total_seconds(),
         "concurrency": stage.concurrency or topology.defaults.stage.concurrency,
         "models": {message: str(topology.messages[message].model) for message in messages},
-        "queues": {key: topology.queue_name(key) for key in stage.from_},
+        "queues": {key: topology.queue_names(key) for key in stage.from_},
     }
 
 
 def needed_queues(topology: Topology, name: str) -> tuple[str, ...]:
     """The broker's names of the queues that must be there before a stage runs: its own, and where its failures go."""
-    own = [topology.queue_name(key) for key in topology.stages[name].from_]
+    own = [each for key in topology.stages[name].from_ for each in topology.queue_names(key)]
     dead = [queue for key in topology.stages[name].from_ if (queue := topology.dead_letter_queue(key)) is not None]
     waiting = [topology.retry_queue(delay) for delay in topology.retry_policy(name).delays]
     return tuple(dict.fromkeys([*own, *dead, *waiting]))
@@ -80,7 +80,8 @@ def needed_exchanges(topology: Topology, name: str) -> tuple[str, ...]:
     failing = [topology.retry_queue(delay) for delay in topology.retry_policy(name).delays]
     if any(topology.dead_letter_queue(key) is not None for key in stage.from_):
         failing.append(topology.dead_letter_exchange)
-    return tuple(dict.fromkeys([*emitted, *failing]))
+    distributing = [topology.partition_exchange(key) for key in stage.from_ if topology.partitions(key)]
+    return tuple(dict.fromkeys([*emitted, *failing, *distributing]))
 
 
 def exchanges_of(topology: Topology, messages: Iterable[str]) -> tuple[str, ...]:

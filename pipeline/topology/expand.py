@@ -31,7 +31,8 @@ def definitions_of(topology: Topology) -> Definitions:
 
     Beside what the file declares: `<queue>.dlq` for queues that dead-letter there, an exchange by which workers reach
     them, and a queue in which it is recorded what is done with them; for each delay that a stage's retries use an
-    exchange with a queue of the same name, in which messages wait. The exchanges that workers publish to are topic
+    exchange with a queue of the same name, in which messages wait; for each queue whose stage has partitions these, and
+    the exchange in front of them. The exchanges that workers publish to are topic
     exchanges, since only there a user can be kept to some routing keys, which are the names of queues here. Names
     that the file does not declare are taken as they are, so that a topology with errors can still be reasoned about.
     """
@@ -76,6 +77,8 @@ def queue_arguments(topology: Topology, key: str) -> dict[str, Any]:
     arguments = _type_argument(topology.queue_type(key))
     if queue.max_priority is not None:
         arguments["x-max-priority"] = queue.max_priority
+    if key in topology.ordered:
+        arguments["x-single-active-consumer"] = True
     return arguments | queue.arguments
 
 
@@ -108,6 +111,9 @@ def _exchanges(topology: Topology) -> Iterator[ExchangeDefinition]:
         )
     for delay in retry_delays(topology):
         yield ExchangeDefinition(topology.retry_queue(delay), "topic")
+    for key in topology.queues:
+        if topology.partitions(key):
+            yield ExchangeDefinition(topology.partition_exchange(key), _partition_type(topology, key))
     if dead_letter_queues(topology):
         yield ExchangeDefinition(topology.dead_letter_exchange, "topic")
         yield ExchangeDefinition(by_queue(topology), "direct", internal=True)
@@ -117,6 +123,8 @@ def _queues(topology: Topology) -> Iterator[QueueDefinition]:
     for key, queue in topology.queues.items():
         name = topology.queue_name(key)
         yield QueueDefinition(name, durable=queue.durable, arguments=queue_arguments(topology, key))
+        for partition in topology.partitions(key):
+            yield QueueDefinition(partition, durable=queue.durable, arguments=queue_arguments(topology, key))
         if buried := topology.dead_letter_queue(key):
             yield QueueDefinition(buried, arguments=_type_argument(topology.queue_type(key)))
     for delay in retry_delays(topology):
@@ -130,6 +138,11 @@ def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
         for binding in queue.bindings:
             source = _exchange_name(topology, binding.source)
             yield from _one_per_key(source, topology.queue_name(key), "queue", binding)
+        for number, partition in enumerate(topology.partitions(key), 1):
+            # To a consistent-hash exchange it is a weight.
+            by_weight = _partition_type(topology, key) == "x-consistent-hash"
+            routing_key = "1" if by_weight else str(number)
+            yield BindingDefinition(topology.partition_exchange(key), partition, "queue", routing_key)
     for key, exchange in topology.exchanges.items():
         for forward in exchange.bindings:
             destination = _exchange_name(topology, forward.destination)
@@ -146,7 +159,8 @@ def _bindings(topology: Topology) -> Iterator[BindingDefinition]:
 def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
     for key in topology.queues:
         if settings := queue_policy(topology, key):
-            yield _policy(topology, topology.queue_name(key), settings)
+            for name in topology.queue_names(key):
+                yield _policy(topology, name, settings)
         if (buried := topology.dead_letter_queue(key)) and topology.queue_type(key) == "quorum":
             yield _policy(topology, buried, _LOOKED_AT)
     if dead_letter_queues(topology):
@@ -192,6 +206,10 @@ def _dead_letter(topology: Topology, key: str, queue: Queue) -> dict[str, Any]:
 def by_queue(topology: Topology) -> str:
     """The exchange behind the dead-letter exchange: a topic exchange would take names with `#` in them for patterns."""
     return f"{topology.dead_letter_exchange}.queues"
+
+
+def _partition_type(topology: Topology, key: str) -> str:
+    return "x-consistent-hash" if topology.ordered[key].hashing == "exchange" else "topic"
 
 
 def _type_argument(queue_type: str) -> dict[str, Any]:

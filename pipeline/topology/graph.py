@@ -112,6 +112,7 @@ def _nodes(topology: Topology) -> Iterator[Node]:
         notes = (
             *((topology.queue_type(key),) if topology.queue_type(key) != "classic" else ()),
             *((f"{queue.max_priority} priorities",) if queue.max_priority else ()),
+            *((f"{len(partitions)} partitions",) if (partitions := topology.partitions(key)) else ()),
             *((f"TTL {format_duration(queue.ttl)}",) if queue.ttl else ()),
             *((f"at most {queue.max_length:,}",) if queue.max_length is not None else ()),
         )
@@ -123,9 +124,13 @@ def _nodes(topology: Topology) -> Iterator[Node]:
             topology.dead_letter_queue(key),
             queue.external,
         )
-    for name in topology.stages:
+    for name, stage in topology.stages.items():
         delays = [format_duration(delay) for delay in topology.retry_policy(name).delays]
-        yield Node(_stage(name), NodeKind.STAGE, name, (f"retries {' '.join(delays)}",) if delays else ())
+        notes = (
+            *((f"retries {' '.join(delays)}",) if delays else ()),
+            *((f"in order of {stage.order_by}",) if stage.order_by else ()),
+        )
+        yield Node(_stage(name), NodeKind.STAGE, name, notes)
 
 
 Line = tuple[str, str, EdgeKind, str]

@@ -67,7 +67,7 @@ def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnos
         else:
             yield document.diagnostic("T118", at, at_key=True, suggestion=f"Write `{field}:` instead.")
     if topology.queue_type(key) == "quorum":
-        if queue.max_priority is not None:
+        if queue.max_priority is not None and key not in topology.ordered:
             advice = "Write `type: classic`, or leave `max_priority:` out."
             yield document.diagnostic("T113", (*path, "max_priority"), suggestion=advice)
         if queue.overflow == "reject-publish-dlx":
@@ -89,8 +89,30 @@ def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         field = "timeout" if stage.timeout else "prefetch" if stage.prefetch else "run"
         detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
         yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)
+    yield from _order(name, topology, document)
     prioritised = [key for key in stage.from_ if key in topology.queues and topology.queues[key].max_priority]
     known = stage.concurrency or (None if stage.pooled else at_once)
     if prioritised and known and held > known:
         detail = f'{held} deliveries of "{prioritised[0]}" are held while {known} are worked on.'
         yield document.diagnostic("T209", ("stages", name, "prefetch"), detail=detail)
+
+
+def _order(name: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
+    stage, path = topology.stages[name], ("stages", name)
+    if stage.order_by is None:
+        if stage.partitions is not None:
+            yield document.diagnostic("T127", (*path, "partitions"), suggestion="Say by which field: `order_by:`.")
+        return
+    for key in stage.from_:
+        if key not in topology.queues:
+            continue
+        others = [other for other, each in topology.stages.items() if other != name and key in each.from_]
+        if others:
+            detail = f'The stage "{others[0]}" consumes "{key}" too.'
+            yield document.diagnostic("T126", (*path, "order_by"), at_key=True, detail=detail)
+        if topology.queues[key].max_priority is not None:
+            detail = f'"{key}" is a priority queue, which has an order of its own.'
+            yield document.diagnostic("T126", (*path, "order_by"), at_key=True, detail=detail)
+        if topology.queues[key].type == "classic":
+            detail = f'The stage "{name}" keeps the order of "{key}".'
+            yield document.diagnostic("T128", ("queues", key, "type"), detail=detail)

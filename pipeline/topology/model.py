@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag
@@ -180,6 +181,20 @@ class Stage(Section):
     prefetch: int | None = Field(
         default=None, ge=1, le=65535, description="Deliveries held, per queue; default: as many as run at once"
     )
+    order_by: str | None = Field(
+        default=None,
+        description="Field of the messages: those with the same value are worked on in the order they came",
+    )
+    partitions: int | None = Field(
+        default=None,
+        ge=2,
+        le=256,
+        description="Queues that workers share, by hash of `order_by`; without, one worker at a time has all",
+    )
+    hashing: Literal["publisher", "exchange"] = Field(
+        default="publisher",
+        description="Who hashes: what publishes to the partitions, or RabbitMQ's consistent-hash exchange (a plugin)",
+    )
     timeout: Duration | None = None
     retry: str | None = Field(default=None, description="Name of a retry policy")
     options: dict[str, Any] = Field(default_factory=dict)
@@ -289,14 +304,37 @@ class Topology(Section):
         return self.users[key].name or key
 
     def queue_type(self, key: str) -> Literal["classic", "quorum"]:
-        """A queue's type: its own, or else the default."""
-        return self.queues[key].type or self.defaults.queue.type
+        """A queue's type: its own, or else the default; a quorum queue where the order of messages is kept.
+
+        On RabbitMQ 3.10 and 3.11 a classic queue may crash, and lose messages, as the one consumer that it serves at
+        a time is replaced by another (rabbitmq-server #5460).
+        """
+        return self.queues[key].type or ("quorum" if key in self.ordered else self.defaults.queue.type)
 
     def dead_letter_queue(self, key: str) -> str | None:
         """Broker name of the dead-letter queue the pipeline makes for a queue, or None where it makes none."""
         queue = self.queues[key]
         wanted = self.defaults.queue.dead_letter if queue.dead_letter is None else queue.dead_letter
         return f"{self.queue_name(key)}.dlq" if wanted is True else None
+
+    @cached_property
+    def ordered(self) -> dict[str, Stage]:
+        """Queues that are worked on in order, and the stage that does."""
+        return {key: stage for stage in self.stages.values() if stage.order_by is not None for key in stage.from_}
+
+    def partitions(self, key: str) -> list[str]:
+        """Broker names of the queues among which a queue's messages are distributed by key; none where they are not."""
+        stage = self.ordered.get(key)
+        count = (stage.partitions or 0) if stage else 0
+        return [f"{self.queue_name(key)}.{number}" for number in range(1, count + 1)]
+
+    def queue_names(self, key: str) -> list[str]:
+        """Broker names of a queue and its partitions."""
+        return [self.queue_name(key), *self.partitions(key)]
+
+    def partition_exchange(self, key: str) -> str:
+        """Broker name of the exchange in front of a queue's partitions."""
+        return f"{self.queue_name(key)}.partitions"
 
     @property
     def dead_letter_exchange(self) -> str:

@@ -152,9 +152,11 @@ def _broker_names(topology: Topology, document: Document) -> Iterator[Diagnostic
     if buried:
         exits = dict.fromkeys((topology.dead_letter_exchange, by_queue(topology)), "dead letters")
         buried[topology.audit_queue] = "what is done with dead letters"
+    doors = {topology.partition_exchange(key): "partitions" for key in topology.queues if topology.partitions(key)}
+    shares = {name: "partitions" for key in topology.queues for name in topology.partitions(key)}
     sections = (
-        ("exchanges", topology.exchanges, topology.exchange_name, retries | exits),
-        ("queues", topology.queues, topology.queue_name, retries | buried),
+        ("exchanges", topology.exchanges, topology.exchange_name, retries | exits | doors),
+        ("queues", topology.queues, topology.queue_name, retries | buried | shares),
     )
     for section, objects, name_of, ours in sections:
         seen: dict[str, str] = {}

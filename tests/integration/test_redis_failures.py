@@ -122,6 +122,10 @@ async def test_every_part_is_unavailable_while_the_server_is_away_and_goes_on_af
             store.ledger.finish("stage", "m", "o"),
             store.ledger.release("stage", "m", "o"),
             store.announce("connections", "a", 1, 60),
+            store.members("connections"),
+            store.turns.waiting("queue"),
+            store.turns.wait("queue", "key", "m", 5),
+            store.turns.end("queue", "key", "m"),
         ):
             with pytest.raises(StateUnavailable, match=f"127.0.0.1:{own_redis.port}/0"):
                 await call

@@ -96,6 +96,7 @@ async def test_what_is_kept_expires_as_documented(redis_url: str, prefix: str, s
     await store.ledger.begin("stage", "n", "o", 60)
     await store.ledger.finish("stage", "n", "o")
     await store.announce("connections", "a", 1, 30)
+    await store.turns.wait("queue", "key", "m", 5)
     day = 24 * 3600
     expected = {
         "epoch": None,
@@ -109,6 +110,7 @@ async def test_what_is_kept_expires_as_documented(redis_url: str, prefix: str, s
         "ledger:stage:m": day,  # whoever is lost with it is remembered longer than a lease
         "ledger:stage:n": 7 * day,
         "members:connections": 30,
+        "turns:queue": 7 * day,
     }
     async with Redis.from_url(redis_url, protocol=2, decode_responses=True) as client:
         found = {

@@ -167,9 +167,11 @@ class _EmbeddedConsumer:
             self._subscription.take_back(self._waiting.pop())
 
     async def close(self) -> None:
-        await self.cancel()
+        self._cancelled = True
+        unseen = list(self._waiting)
+        self._waiting.clear()
         if self._subscription is not None:
-            self._subscription.close()
+            self._subscription.close(unseen)
         self._ended(self)
 
     def _dispatch(self) -> None:

@@ -108,6 +108,16 @@ class QueueModel:
         if self.definition.auto_delete and not self._subscriptions:
             self._unused(self)
 
+    def withdraw(self, subscription: Subscription, entries: list[Entry]) -> None:
+        """A consumer is gone with what it had in hand, which is back in its place before anyone else is served."""
+        delivering, self._delivering = self._delivering, True
+        try:
+            self.restore(entries)
+            self.remove(subscription)
+        finally:
+            self._delivering = delivering
+        self._work()
+
     def resume(self, subscription: Subscription) -> None:
         """A consumer may have room again."""
         if subscription.active or not subscription.has_room or subscription not in self._subscriptions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.broker.embedded.backlog import Entry
@@ -18,6 +18,7 @@ class Source(Protocol):
     def restore(self, entries: list[Entry]) -> None: ...
     def dead_letter_rejected(self, entry: Entry) -> None: ...
     def remove(self, subscription: Subscription) -> None: ...
+    def withdraw(self, subscription: Subscription, entries: list[Entry]) -> None: ...
 
 
 class Subscription:
@@ -89,15 +90,19 @@ class Subscription:
         """No further deliveries; what was delivered can still be settled. Idempotent."""
         self._queue.remove(self)
 
-    def close(self) -> None:
-        """Cancel, and return what is unsettled to the queue. Settling it afterwards does nothing. Idempotent."""
-        self.cancel()
+    def close(self, unseen: Sequence[Delivery] = ()) -> None:
+        """Cancel, and return what is unsettled to the queue. Settling it afterwards does nothing. Idempotent.
+
+        Args:
+            unseen: what the consumer never saw: it is not a redelivery next time.
+        """
         self._closed = True
+        untouched = {delivery.tag for delivery in unseen}
+        for tag, entry in self._unsettled.items():
+            entry.redelivered = entry.redelivered or tag not in untouched
         entries = list(self._unsettled.values())
         self._unsettled.clear()
-        for entry in entries:
-            entry.redelivered = True
-        self._queue.restore(entries)
+        self._queue.withdraw(self, entries)
 
     def lose(self) -> None:
         """The queue is gone, and with it what was unsettled."""

@@ -66,7 +66,9 @@ class RabbitMQConsumer(Receiver):
             self.reject(delivery, requeue=True)
 
     async def close(self) -> None:
-        await self.cancel()
+        # Not cancelled first: the next consumer in line would be given later messages before these are back.
+        self._cancelled = self._holding = True
+        self._held.clear()
         await self._end()
 
     def lose(self, reason: str) -> None:

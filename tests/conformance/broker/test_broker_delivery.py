@@ -359,3 +359,30 @@ async def test_many_consumers_on_many_queues_keep_apart(bench: Bench) -> None:
     await bench.eventually(lambda: seen == expected)
     await asyncio.gather(*[consumer.close() for consumer in consumers])
     assert [await bench.depth(queue) for queue in queues] == [0] * 12
+
+
+@pytest.mark.parametrize("queue_type", ["classic", "quorum"])
+async def test_what_the_single_active_consumer_had_comes_first_to_the_next_one(bench: Bench, queue_type: str) -> None:
+    queue = await bench.queue(single_active_consumer=True, queue_type=queue_type)
+    first: list[Delivery] = []
+    second: list[Delivery] = []
+    active = await bench.broker.consume(queue, first.append, prefetch=4)
+    waiting = await bench.broker.consume(queue, second.append, prefetch=2)
+    await bench.publish("", queue, *[b"%d" % number for number in range(9)])
+    await bench.eventually(lambda: len(first) == 4)
+    first[0].ack()
+    first[2].ack()
+    await bench.eventually(lambda: len(first) == 6)
+    await active.close()
+    seen: list[bytes] = []
+
+    def all_came() -> bool:
+        while second:
+            delivery = second.pop(0)
+            seen.append(delivery.message.body)
+            delivery.ack()
+        return len(seen) == 7
+
+    await bench.eventually(all_came)
+    assert seen == [b"1", b"3", b"4", b"5", b"6", b"7", b"8"]
+    await waiting.close()

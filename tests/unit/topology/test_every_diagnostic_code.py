@@ -45,7 +45,20 @@ def test_every_code_has_an_example() -> None:
 
 def test_warnings_are_what_may_be_meant() -> None:
     warnings = {code for code, meaning in CODES.items() if meaning.severity is Severity.WARNING}
-    assert warnings == {"T118", "T122", "T123", "T203", "T207", "T208", "T209", "T210", "T211", "T213", "T215"} | {
+    assert warnings == {
+        "T118",
+        "T122",
+        "T123",
+        "T128",
+        "T203",
+        "T207",
+        "T208",
+        "T209",
+        "T210",
+        "T211",
+        "T213",
+        "T215",
+    } | {
         *("T403", "T407", "T408"),
         *(code for code in CODES if code.startswith("T5")),
     }
