@@ -248,7 +248,6 @@ async def _another_process(shop: Shop) -> asyncio.subprocess.Process:
         from pipeline.runtime.worker import Worker
         from pipeline.state.store import RedisStore
         from pipeline.topology.model import Topology
-from tests.shop import Shop, eventually
 
         async def main():
             topology = Topology.model_validate(json.loads(Path({str(shop.folder)!r}, "topology.json").read_text()))
