@@ -32,7 +32,7 @@ class Workers:
         self.known: list[dict[str, Any]] = []
         self._documents = documents
         self._hub = hub
-        self._told: tuple[dict[str, int], set[str]] | None = None
+        self._told: tuple[dict[str, int], set[str], set[str]] | None = None
 
     async def run(self) -> None:
         """For as long as this runs."""
@@ -55,9 +55,16 @@ class Workers:
         for revision, count in counts.items():
             metrics.WORKERS.labels(revision).set(count)
         refused = {str(each["refused"]) for each in self.known if each["refused"]}
-        before, self._told = self._told, (dict(counts), refused)
+        away = {name for each in self.known for name in each.get("away", ())}
+        before, self._told = self._told, (dict(counts), refused, away)
         if before is None:
             return
+        for name in sorted(away - before[2]):
+            self._hub.broadcast_to_everything(
+                notice("dependency", f"{name} is away: what depends on it waits until it answers")
+            )
+        for name in sorted(before[2] - away):
+            self._hub.broadcast_to_everything(notice("dependency", f"{name} answers again"))
         new = sorted(counts.keys() - before[0].keys())
         if new and before[0]:  # the first worker is no news
             self._hub.broadcast_to_everything(notice("topology", f"Revision {', '.join(new)} is in force"))

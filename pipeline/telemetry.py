@@ -17,6 +17,8 @@ DURATION = Histogram(
     ["stage"],
     buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+BREAKER = Gauge("pipeline_breaker_state", "0 closed, 1 half open, 2 open: not consumed", ["dependency"])
+BREAKER_OPENED = Counter("pipeline_breaker_opened_total", "How often a dependency was found away", ["dependency"])
 TOPOLOGY = Gauge("pipeline_topology_info", "1 for the revision of the topology that is in force", ["revision"])
 RELOADS = Counter("pipeline_topology_reloads_total", "Attempts to go over to a changed topology", ["outcome"])
 

@@ -58,6 +58,10 @@ class Worker(BaseModel):
     in_force_since: float = Field(description="Seconds since 1970, of that revision")
     refused: str = Field(description="Why it has not taken over a newer one; empty where there is none")
     stages: list[str]
+    away: dict[str, str] = Field(
+        default={},
+        description="Dependencies that its stages wait for, and the state of their breakers: open, half open",
+    )
 
 
 class WorkerList(BaseModel):

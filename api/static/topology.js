@@ -28,6 +28,9 @@ export class Topology {
     const refused = [...new Set(items.map((worker) => worker.refused).filter(Boolean))];
     setText(byId("refused"), refused.length ? `A newer one is not taken over: ${refused.join("; ")}` : "");
     setHidden(byId("refused"), !refused.length);
+    const away = [...new Set(items.flatMap((worker) => Object.keys(worker.away ?? {})))].sort();
+    setText(byId("away"), away.length ? `Waiting for what is away: ${away.join(", ")}. Its queues are not consumed.` : "");
+    setHidden(byId("away"), !away.length);
   }
 
   async loadTable() {

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -24,11 +24,15 @@ class Presence:
 
     Args:
         stages: the names of those that it runs now.
+        away: the dependencies that it waits for, and the state of their breakers.
     """
 
-    def __init__(self, state: StateStore, stages: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, state: StateStore, stages: Callable[[], Sequence[str]], away: Callable[[], Mapping[str, str]] = dict
+    ) -> None:
         self._documents = state.documents
         self._stages = stages
+        self._away = away
         self._id = uuid.uuid4().hex
         self._news = asyncio.Event()
         self._about: dict[str, Any] = {"host": socket.gethostname(), "pid": os.getpid(), "started_at": time.time()}
@@ -45,7 +49,7 @@ class Presence:
         try:
             while True:
                 self._news.clear()
-                seen = {"stages": sorted(self._stages()), "seen_at": time.time()}
+                seen = {"stages": sorted(self._stages()), "away": dict(self._away()), "seen_at": time.time()}
                 with suppress(StateUnavailable, Unreachable):
                     await self._documents.put(KIND, self._id, self._about | seen)
                 with suppress(TimeoutError):

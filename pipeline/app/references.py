@@ -63,6 +63,9 @@ def references(topology: Topology) -> Iterator[tuple[tuple[str | int, ...], Refe
         yield ("examples",), topology.examples
     for name, source in topology.sources.items():
         yield ("sources", name, "run"), source.run
+    for name, dependency in topology.dependencies.items():
+        if dependency.probe is not None:
+            yield ("dependencies", name, "probe"), dependency.probe
     for name, stage in topology.stages.items():
         for place, each in stage.functions():
             # A step without any module has a diagnostic of its own.

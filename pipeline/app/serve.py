@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from enum import StrEnum
 from functools import partial
@@ -86,6 +86,10 @@ class Serving:
     def stages(self) -> tuple[str, ...]:
         """Names of those that run in this process."""
         return self.worker.stages if self.worker else ()
+
+    def away(self) -> Mapping[str, str]:
+        """Dependencies that the stages of this process wait for."""
+        return self.worker.away if self.worker else {}
 
     def _published(self, topology: Topology) -> set[str]:
         """Exchanges that sources and the API publish to; a worker looks after its own."""
@@ -170,7 +174,7 @@ async def serve(
             if Part.SOURCES in parts:
                 serving.sources = make_sources(loaded, engines, folders, limit)
             # In the order in which they are stopped: what is found last is still worked on.
-            presence = Presence(engines.state, serving.stages)
+            presence = Presence(engines.state, serving.stages, serving.away)
             adopt, watch = partial(serving.adopt, roots=roots), loaded.settings.pipeline_reload
             reloader = Reloader(loaded, adopt, presence.tell, watch=watch)
             loop.add_signal_handler(signal.SIGHUP, reloader.ask)

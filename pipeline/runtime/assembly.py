@@ -134,7 +134,15 @@ class Assembly:
             name, answer, context=context, timeout_s=timeout_s, emitter=emitter, outbox=services.outbox
         )
         consuming = Consuming(self._broker, services, topology, self._options.hold_s)
-        handler = Handler(name, stage, services, executor, emitter, answering)
+        handler = Handler(
+            name,
+            stage,
+            services,
+            executor,
+            emitter,
+            answering,
+            services.breakers.of(stage.depends_on, topology),
+        )
         crews, subscriptions, shares = consuming.arrange(name, stage, handler, size)
         return Line(name, subscriptions, crews, executor, timeout_s, shares)
 

@@ -54,6 +54,11 @@ class Availability:
     def up(self) -> bool:
         return self._up.is_set()
 
+    @property
+    def trying(self) -> bool:
+        """It is up or away, nothing between."""
+        return False
+
     def on_lost(self, listener: Callable[[], None]) -> None:
         """Have `listener` called whenever it goes away."""
         self._listeners[listener] = None

@@ -76,6 +76,6 @@ class Consuming:
             take=crew.take,
             leave=crew.leave,
             broker_up=self._services.broker_up,
-            state_up=self._services.state_up,
+            gates=(self._services.state_up, *self._services.breakers.of(stage.depends_on, self._topology)),
             in_order=stage.order_by is not None,
         )

@@ -21,6 +21,7 @@ from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable
 from pipeline.runtime.answering import Answering
 from pipeline.runtime.attempt import Attempt, Outcome
 from pipeline.runtime.availability import Availability
+from pipeline.runtime.breaker import Breaker, Breakers, State, blamed
 from pipeline.runtime.cancellations import Cancellations
 from pipeline.runtime.contracts import Contracts, printable
 from pipeline.runtime.envelope import envelope_of
@@ -59,7 +60,12 @@ class Services:
     broker_up: Availability
     leases: Leases
     cancellations: Cancellations
+    breakers: Breakers
     hold_s: float
+
+
+class _Paused(Exception):
+    """What the stage depends on is away: the message goes back to its queue."""
 
 
 class Handler:
@@ -73,6 +79,7 @@ class Handler:
         executor: Executor,
         emitter: Emitter,
         answering: Answering,
+        breakers: Sequence[Breaker] = (),
     ) -> None:
         self._name = name
         self._stage = stage
@@ -83,6 +90,7 @@ class Handler:
         self._failing = Failing(
             name, stage, services.retries, services.leases, services.state.progress, services.state_up, answering
         )
+        self._breakers = tuple(breakers)
         self._running = RUNNING.labels(name)
         self._duration = DURATION.labels(name)
         self._outcomes = {outcome: DELIVERIES.labels(name, outcome.value) for outcome in Outcome}
@@ -118,10 +126,12 @@ class Handler:
                 failure = failure_of(error)
             except Exception as error:
                 failure = failure_of(error)
+            if self._is_for_want_of_a_dependency(failure):
+                raise _Paused
             await asyncio.sleep(0)  # a lost connection fails publishes first, and tells its consumers then
             if not attempt.hold.void:
                 return await self._failing.settle(attempt, failure)
-        except StateUnavailable:
+        except (StateUnavailable, _Paused):
             pass  # consumption is paused by now, and resumes when it answers
         except BrokerError as error:
             await self._hold(attempt, error)
@@ -157,9 +167,18 @@ class Handler:
         outputs = self._emitter.sort(await self._run(work), attempt.message_id)
         if work.cancelled:
             raise WorkCancelled
+        for breaker in self._breakers:
+            breaker.succeeded()
         await self._services.outbox.publish(attempt, outputs.messages)
         await self._write_state(work, outputs)
         return await self._done(attempt, Outcome.COMPLETED)
+
+    def _is_for_want_of_a_dependency(self, failure: Failure) -> bool:
+        """Note whose fault a failure is; whether that is away, so that the message waits without an attempt counted."""
+        at_fault = blamed(self._breakers, failure)
+        for breaker in at_fault:
+            breaker.failed()
+        return any(breaker.state is State.OPEN for breaker in at_fault)
 
     def _decode(self, attempt: Attempt) -> BaseModel:
         envelope = attempt.envelope

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 from weakref import WeakSet
 
 import structlog
@@ -20,6 +21,19 @@ _log = structlog.get_logger()
 Take = Callable[[Hold, Delivery], None]
 
 
+class Gate(Protocol):
+    """Something without which nothing is consumed."""
+
+    @property
+    def trying(self) -> bool:
+        """Whether it is not known yet that it is back for good."""
+        ...
+
+    def on_lost(self, listener: Callable[[], None]) -> None: ...
+    def forget(self, listener: Callable[[], None]) -> None: ...
+    async def wait(self) -> None: ...
+
+
 class Subscription:
     """Consumes a queue whenever broker and state store are there.
 
@@ -27,7 +41,8 @@ class Subscription:
         queue, name: its key in the topology, and what the broker calls it.
         take: called with each delivery.
         leave: called to have all of a hold's deliveries left that have not been started.
-        broker_up, state_up: without them nothing is consumed.
+        broker_up, gates: what has to be there for the queue to be consumed; while one of the gates is half open, one
+            delivery is taken at a time.
         in_order: before somebody else consumes the queue, what runs here has to end.
     """
 
@@ -41,7 +56,7 @@ class Subscription:
         take: Take,
         leave: Callable[[Hold], None],
         broker_up: Availability,
-        state_up: Availability,
+        gates: Sequence[Gate],
         in_order: bool = False,
     ) -> None:
         self._queue = queue
@@ -51,14 +66,15 @@ class Subscription:
         self._take = take
         self._leave = leave
         self._broker_up = broker_up
-        self._state_up = state_up
+        self._gates = tuple(gates)
         self._in_order = in_order
         self._disturbed = asyncio.Event()
         self._holds: WeakSet[Hold] = WeakSet()
         self._open: dict[Consumer, Hold] = {}
         self.consuming = asyncio.Event()
         broker_up.on_lost(self._lose_all)
-        state_up.on_lost(self._disturbed.set)
+        for gate in self._gates:
+            gate.on_lost(self._disturbed.set)
 
     @property
     def held(self) -> int:
@@ -95,7 +111,8 @@ class Subscription:
     async def close(self) -> None:
         """Return to the queue what is not settled."""
         self._broker_up.forget(self._lose_all)
-        self._state_up.forget(self._disturbed.set)
+        for gate in self._gates:
+            gate.forget(self._disturbed.set)
         for consumer in list(self._open):
             await consumer.close()
         self._open.clear()
@@ -117,7 +134,8 @@ class Subscription:
         attempt = 0
         while True:
             await self._broker_up.wait()
-            await self._state_up.wait()
+            for gate in self._gates:
+                await gate.wait()
             self._disturbed.clear()
             hold = Hold(self._queue)
             self._holds.add(hold)
@@ -151,7 +169,8 @@ class Subscription:
             hold.void = True
             self._disturbed.set()
 
-        return await self._broker.consume(self._name, on_delivery, prefetch=self._prefetch, on_lost=on_lost)
+        prefetch = 1 if any(gate.trying for gate in self._gates) else self._prefetch
+        return await self._broker.consume(self._name, on_delivery, prefetch=prefetch, on_lost=on_lost)
 
     def _lose_all(self) -> None:
         for hold in self._holds:

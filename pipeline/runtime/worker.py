@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +11,7 @@ from pipeline.broker.port import Broker
 from pipeline.errors import PipelineError
 from pipeline.runtime.assembly import Assembled, Assembly, WorkerOptions
 from pipeline.runtime.availability import Availability, keep_connected
+from pipeline.runtime.breaker import Breakers
 from pipeline.runtime.cancellations import Cancellations
 from pipeline.runtime.compose import Resolve
 from pipeline.runtime.contracts import Contracts
@@ -57,6 +58,7 @@ class Worker:
         self._retries = Retries(topology, broker)
         self._leases = Leases(state.ledger, lease_s=options.lease_s)
         self._cancellations = Cancellations(state.progress)
+        self._breakers = Breakers(topology, resolve)
         services = Services(
             contracts=self._contracts,
             outbox=Outbox(self._publisher, self._state_up),
@@ -66,6 +68,7 @@ class Worker:
             broker_up=self._broker_up,
             leases=self._leases,
             cancellations=self._cancellations,
+            breakers=self._breakers,
             hold_s=options.hold_s,
         )
         self._assembly = Assembly(broker, services, resolve, options)
@@ -124,6 +127,11 @@ class Worker:
         """Names of the stages it runs."""
         return tuple(self._lines)
 
+    @property
+    def away(self) -> Mapping[str, str]:
+        """Dependencies that are away, or were a moment ago, and the state of their breakers."""
+        return self._breakers.states()
+
     async def change(self, topology: Topology) -> Difference:
         """Go over to another revision: stages that changed or went are drained, others go on without a pause.
 
@@ -143,7 +151,7 @@ class Worker:
                 await assembled.pool.start()
             ending = [self._lines.pop(name) for name in (*changes.removed, *changes.changed)]
             await asyncio.gather(*(self._end(line) for line in ending))
-            for each in (self._contracts, self._publisher, self._retries):
+            for each in (self._contracts, self._publisher, self._retries, self._breakers):
                 each.adopt(topology)
             self._topology = topology
             self._take_on(assembled)
@@ -173,6 +181,7 @@ class Worker:
             self._state_up.keep(),
             self._leases.keep(),
             self._cancellations.watch(),
+            self._breakers.keep(),
         ]
 
     def _take_on(self, assembled: Assembled) -> None:

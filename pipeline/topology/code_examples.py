@@ -174,6 +174,7 @@ EXAMPLES = (
         "queues.work.type",
         also=(_STAGE, f"{_STAGE}    order_by: id\n"),
     ),
+    Example("T129", _STAGE, f"{_STAGE}    depends_on: tagger\n", "tagger", "stages.handle.depends_on[0]"),
     Example(
         "T201",
         "{work: [task.created]}",

@@ -126,6 +126,7 @@ CODES: Mapping[str, Code] = {
         "Up to RabbitMQ 3.11 it may crash as another consumer takes over, and lose messages. Leave `type:` out.",
         _WARNING,
     ),
+    "T129": Code("Unknown dependency", "Dependencies are referred to by their key in `dependencies:`."),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",

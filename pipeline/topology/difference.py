@@ -58,6 +58,7 @@ def running_of(topology: Topology, name: str) -> dict[str, Any]:
     messages = dict.fromkeys([*stage.emits, *(message for taken in stage.from_.values() for message in taken)])
     return {
         "stage": stage.model_dump(mode="json", by_alias=True),
+        "dependencies": {each: topology.dependencies[each].model_dump(mode="json") for each in stage.depends_on},
         "timeout": (stage.timeout or topology.defaults.stage.timeout).total_seconds(),
         "concurrency": stage.concurrency or topology.defaults.stage.concurrency,
         "models": {message: str(topology.messages[message].model) for message in messages},

@@ -195,6 +195,7 @@ class Stage(Section):
         default="publisher",
         description="Who hashes: what publishes to the partitions, or RabbitMQ's consistent-hash exchange (a plugin)",
     )
+    depends_on: OneOrMore = Field(default_factory=list, description="Dependencies without which it does not work")
     timeout: Duration | None = None
     retry: str | None = Field(default=None, description="Name of a retry policy")
     options: dict[str, Any] = Field(default_factory=dict)
@@ -228,6 +229,18 @@ class QueueDefaults(Section):
 
     type: Literal["classic", "quorum"] = "classic"
     dead_letter: bool = True
+
+
+class Dependency(Section):
+    """Something that stages need beside broker and state store: a server, a mount. While it is away, they wait."""
+
+    probe: CodeReference | None = Field(
+        default=None,
+        description="Function that raises or gives False while it is away; without one, a message tells",
+    )
+    failures: int = Field(default=5, ge=1, description="So many failures one after the other say that it is away")
+    within: Duration = Field(default=timedelta(seconds=30), description="In this time")
+    every: Duration = Field(default=timedelta(seconds=10), description="How often it is looked at while it is away")
 
 
 class StageDefaults(Section):
@@ -282,6 +295,7 @@ class Topology(Section):
     exchanges: dict[str, Exchange] = Field(default_factory=dict)
     queues: dict[str, Queue] = Field(default_factory=dict)
     messages: dict[str, MessageContract] = Field(default_factory=dict)
+    dependencies: dict[str, Dependency] = Field(default_factory=dict)
     sources: dict[str, Source] = Field(default_factory=dict)
     stages: dict[str, Stage] = Field(default_factory=dict)
     examples: CodeReference | None = Field(

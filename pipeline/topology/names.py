@@ -18,6 +18,7 @@ _UNKNOWN = {
     "retry policy": "T107",
     "stage": "T401",
     "source": "T402",
+    "dependency": "T129",
 }
 _SECTIONS = {
     "queue": "queues",
@@ -26,6 +27,7 @@ _SECTIONS = {
     "retry policy": "retries",
     "stage": "stages",
     "source": "sources",
+    "dependency": "dependencies",
 }
 # What each list of a user names.
 _DONE_BY_USERS = {
@@ -96,6 +98,8 @@ def _references(topology: Topology) -> Iterator[tuple[str, str, Path, bool]]:
                 yield "message", name, ("stages", key, "from", queue_key, index), False
         for index, name in enumerate(stage.emits):
             yield "message", name, ("stages", key, "emits", index), False
+        for index, name in enumerate(stage.depends_on):
+            yield "dependency", name, ("stages", key, "depends_on", index), False
         if stage.retry is not None:
             yield "retry policy", stage.retry, ("stages", key, "retry"), False
     if topology.defaults.stage.retry is not None:
