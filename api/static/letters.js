@@ -1,13 +1,24 @@
-// Dead letters: what failed, why, and a button to try it again.
+// Dead letters: what they died of, which of them are looked at, and what was done with them.
 
-import { byId, make, setText } from "./dom.js";
+import { arrange, byId, make, setHidden, setText } from "./dom.js";
 import * as format from "./format.js";
+import { LetterAudit } from "./letter_audit.js";
+import { LetterDialogs } from "./letter_dialogs.js";
+import { LetterFilters } from "./letter_filters.js";
+import { LetterQueue } from "./letter_queue.js";
 import { fetchJson } from "./store.js";
 
 const SHOWN_PER_QUEUE = 50;
+const MOST_GROUPED = 10_000;
 
 export class Letters {
   #known = "";
+  #asked = 0;
+  #queues = new Map();
+  #filters = new LetterFilters(() => this.#again());
+  #audit = new LetterAudit();
+  #dialogs = new LetterDialogs((told) => this.#done(told));
+  #empty = make("div", { class: "empty" });
 
   // Something failed since: the entries are read again even where the depths are the same.
   outdated() {
@@ -17,75 +28,57 @@ export class Letters {
   // Reads the depths, and the entries only where they are looked at and may have changed: reading them makes the
   // broker hand them out.
   async load() {
-    const queues = await fetchJson("/v1/dlq");
-    setText(byId("dead-letters"), queues.total ? format.count(queues.total) : "");
-    const filled = queues.items.filter((queue) => queue.messages > 0);
-    const now = JSON.stringify(filled);
+    const asked = ++this.#asked;
+    const depths = await fetchJson("/v1/dlq");
+    setText(byId("dead-letters"), depths.total ? format.count(depths.total) : "");
+    const filled = depths.items.filter((queue) => queue.messages > 0);
+    const now = JSON.stringify([filled, this.#filters.query("")]);
     if (byId("failures").hidden || now === this.#known) return;
-    const lists = await Promise.all(
-      filled.map((queue) => fetchJson(`/v1/dlq/${encodeURIComponent(queue.name)}?limit=${SHOWN_PER_QUEUE}`)),
-    );
+    const groups = filled.length ? await fetchJson(`/v1/dlq/groups?limit=${MOST_GROUPED}`) : { items: [] };
+    const { queue } = this.#filters.chosen();
+    const looked = filled.filter((each) => !queue || each.name === queue);
+    const found = await Promise.all(looked.map((each) => this.#read(each)));
+    if (asked !== this.#asked) return;
     this.#known = now;
-    byId("letters").replaceChildren(
-      ...(lists.length
-        ? lists.map((list, index) => this.#queue(list, filled[index].messages))
-        : [make("div", { class: "empty" }, make("h2", {}, "No dead letters"), make("p", {}, "Everything was processed."))]),
-    );
+    this.#filters.draw(groups.items);
+    this.#draw(found.filter((each) => each.items.length), filled.length);
   }
 
-  #queue(list, total) {
-    const all = make("button", { type: "button" }, total === 1 ? "Replay it" : `Replay all ${format.count(total)}`);
-    all.addEventListener("click", () => this.#replay(list.name, { limit: 1000 }, all));
-    const more = total > list.items.length ? `The oldest ${list.items.length} of ${format.count(total)} are shown.` : "";
-    return make(
-      "section",
-      { class: "queue" },
-      make("div", { class: "queue-head" }, make("h2", {}, list.origin), total > 1 ? all : null),
-      make("ul", { class: "letters" }, ...list.items.map((letter) => this.#letter(list.name, letter))),
-      more ? make("p", { class: "muted" }, more) : null,
-    );
+  // One queue's entries, and how many of them there are where not all are meant.
+  async #read(queue) {
+    const path = `/v1/dlq/${encodeURIComponent(queue.name)}`;
+    const query = this.#filters.query("&");
+    const [list, groups] = await Promise.all([
+      fetchJson(`${path}?limit=${SHOWN_PER_QUEUE}${query}`),
+      query ? fetchJson(`${path}/groups?limit=${MOST_GROUPED}${query}`) : { total: queue.messages },
+    ]);
+    return { ...list, total: Math.max(groups.total, list.items.length) };
   }
 
-  #letter(queue, letter) {
-    const facts = [
-      letter.message,
-      letter.stage && `stage ${letter.stage}`,
-      letter.attempts && `${letter.attempts} ${letter.attempts === 1 ? "attempt" : "attempts"}`,
-      letter.failed_at && format.time(Date.parse(letter.failed_at) / 1000),
-    ];
-    const button = make("button", { type: "button", "aria-label": `Replay ${letter.message}: ${letter.error_message}` }, "Replay");
-    button.disabled = !letter.message_id;
-    button.addEventListener("click", () => this.#replay(queue, { message_ids: [letter.message_id] }, button));
-    return make(
-      "li",
-      { class: "letter" },
-      make(
-        "div",
-        {},
-        make("p", { class: "reason" }, make("code", {}, letter.error_code || "UNKNOWN"), " ", letter.error_message || "No reason given"),
-        make("p", { class: "muted" }, facts.filter(Boolean).join(" · ")),
-      ),
-      button,
-    );
+  #draw(found, filled) {
+    const sections = found.map((each) => {
+      if (!this.#queues.has(each.name)) this.#queues.set(each.name, new LetterQueue(each, this.#filters, this.#dialogs));
+      const section = this.#queues.get(each.name);
+      section.draw(each.items, each.total);
+      return section.node;
+    });
+    const [title, text] = filled
+      ? ["No dead letter matches", "Others wait: show all to see them."]
+      : ["No dead letters", "Everything was processed."];
+    this.#empty.replaceChildren(make("h2", {}, title), make("p", {}, text));
+    setHidden(byId("letter-tools"), !filled);
+    arrange(byId("letters"), sections.length ? sections : [this.#empty]);
   }
 
-  async #replay(queue, wanted, button) {
-    button.disabled = true;
-    try {
-      const done = await fetchJson(`/v1/dlq/${encodeURIComponent(queue)}/replay`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify(wanted),
-      });
-      const failed = done.failed.length ? `, ${done.failed.length} could not be sent` : "";
-      const gone = done.not_found.length ? ", it was gone already" : "";
-      setText(byId("replay-result"), `Replayed ${format.count(done.replayed)}${failed}${gone}.`);
-      this.outdated();
-      await this.load();
-      byId("failures").focus({ preventScroll: true });
-    } catch (error) {
-      setText(byId("replay-result"), `Not replayed: ${error.message}`);
-      button.disabled = false;
-    }
+  #again() {
+    this.outdated();
+    this.load().catch((error) => setText(byId("replay-result"), error.message));
+  }
+
+  #done(told) {
+    setText(byId("replay-result"), told);
+    this.#audit.outdated();
+    this.#again();
+    byId("failures").focus({ preventScroll: true });
   }
 }

@@ -7,8 +7,15 @@ export const PAGE = 50;
 export async function fetchJson(url, options = {}) {
   const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
   const body = await response.json();
-  if (!response.ok) throw new Error([body.error, body.fix].filter(Boolean).join(". "));
+  if (!response.ok) {
+    const error = new Error([body.error, body.fix].filter(Boolean).join(". "));
+    throw Object.assign(error, { reasons: body.reasons ?? [] });
+  }
   return body;
+}
+
+export function postJson(url, body) {
+  return fetchJson(url, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
 // Events: "page" after a fetch, "item" with a recording that an event has changed, "unreachable" with an error.

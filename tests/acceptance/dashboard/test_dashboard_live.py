@@ -79,6 +79,7 @@ async def test_dead_letter_is_shown_with_its_reason_and_replayed(page: Page, api
     await expect(letter).to_contain_text("DECODE_ERROR Nothing in this file decodes")
     await expect(letter).to_contain_text("stage analysis · 4 attempts")
     await letter.get_by_role("button", name="Replay").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Replay 1").click()
     await expect(page.get_by_text("Replayed 1.")).to_be_visible()
     await expect(page.get_by_role("heading", name="No dead letters")).to_be_visible()
     assert (await api.broker.depth("analysis_queue")).messages == 1
