@@ -13,12 +13,13 @@ from pydantic import BaseModel
 from pipeline.broker.port import Broker
 from pipeline.errors import PipelineError
 from pipeline.runtime.answering import Answer, Answering, answer_of
+from pipeline.runtime.batching import BatchExecutor
 from pipeline.runtime.child import Configuration, Task
 from pipeline.runtime.compose import References, Resolve, Steps, compose, groups, references
 from pipeline.runtime.consuming import Consuming
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.executor import Executor, LoopExecutor, ProcessExecutor, ThreadExecutor, run_in_pool
-from pipeline.runtime.fitting import check
+from pipeline.runtime.fitting import check, of_one
 from pipeline.runtime.handling import Handler, Services
 from pipeline.runtime.line import Line
 from pipeline.runtime.outputs import Emitter
@@ -88,7 +89,12 @@ class Assembly:
     def _check(self, stages: Mapping[str, Stage], steps: Mapping[str, Steps], contracts: Contracts) -> None:
         for name, stage in stages.items():
             taken = contracts.models(each for messages in stage.from_.values() for each in messages)
-            check(name, steps[name], taken, (*contracts.models(stage.emits).values(), Emit, Completed, Cancel))
+            check(
+                name,
+                of_one(name, steps[name]) if stage.batch else steps[name],
+                taken,
+                (*contracts.models(stage.emits).values(), Emit, Completed, Cancel),
+            )
             _check_subject(name, stage, taken)
 
     def _pool(
@@ -119,7 +125,7 @@ class Assembly:
     ) -> Line:
         services = self._services
         timeout_s = (stage.timeout or topology.defaults.stage.timeout).total_seconds()
-        size = stage.concurrency or (self._options.processes if stage.pooled else topology.defaults.stage.concurrency)
+        size = stage.at_once(self._options.processes if stage.pooled else topology.defaults.stage.concurrency)
 
         async def run_in_process(work: Work, group: int, value: Any) -> list[Any]:
             assert pool is not None
@@ -164,6 +170,8 @@ class Assembly:
             return ThreadExecutor(
                 steps, timeout_s, lambda work: ThreadContext(work, surroundings, store), name=name, threads=size
             )
+        if stage.batch is not None:
+            return BatchExecutor(steps, stage.batch, timeout_s, context, at_once=stage.concurrency or 1)
         return LoopExecutor(steps, timeout_s, context)
 
 

@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
+from typing import Any, get_args, get_origin
 
 from pipeline.errors import PipelineError
-from pipeline.runtime.annotations import Alternatives, fits, spelled
+from pipeline.runtime.annotations import Alternatives, fits, given, spelled, taken
 from pipeline.runtime.compose import FINAL, Steps
+
+
+def of_one(stage: str, steps: Steps) -> Steps:
+    """The steps of a stage with batches as they are for one message: lists in and out of the first are of many.
+
+    Raises: PipelineError if the first step does not take a list.
+    """
+    first, *rest = steps.steps
+    takes = tuple((name, _elements(stage, name, alternatives)) for name, alternatives in first.takes)
+    gives = tuple(
+        each
+        for alternative in first.gives
+        for each in given(alternative)
+        if not (inspect.isclass(each) and issubclass(each, BaseException))
+    )
+    return Steps([replace(first, takes=takes, gives=gives), *rest])
+
+
+def _elements(stage: str, name: str, alternatives: Alternatives) -> Alternatives:
+    found: list[Any] = []
+    for each in alternatives:
+        if each is Any:
+            found.append(Any)
+        elif {each, get_origin(each)} & {list, Sequence}:
+            found += taken(get_args(each)[0]) if get_args(each) else (Any,)
+    if not found:
+        raise PipelineError(
+            f"Step {name} takes {spelled(alternatives)}, but the stage has batches",
+            where=f"stages.{stage}.run",
+            fix="The first step takes a list of messages, and gives a list of what came of each",
+        )
+    return tuple(found)
 
 
 def check(stage: str, steps: Steps, messages: dict[str, type], outputs: Alternatives) -> None:

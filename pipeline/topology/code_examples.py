@@ -176,6 +176,20 @@ EXAMPLES = (
     ),
     Example("T129", _STAGE, f"{_STAGE}    depends_on: tagger\n", "tagger", "stages.handle.depends_on[0]"),
     Example(
+        "T130",
+        _STAGE,
+        f"{_STAGE}    batch: {{size: 10}}\n    executor: thread\n",
+        "executor: thread",
+        "stages.handle.executor",
+    ),
+    Example(
+        "T131",
+        _STAGE,
+        f"{_STAGE}    batch: {{size: 10}}\n    prefetch: 5\n",
+        "prefetch",
+        "stages.handle.prefetch",
+    ),
+    Example(
         "T201",
         "{work: [task.created]}",
         "{grave: [], work: [task.created, other]}",

@@ -127,6 +127,14 @@ CODES: Mapping[str, Code] = {
         _WARNING,
     ),
     "T129": Code("Unknown dependency", "Dependencies are referred to by their key in `dependencies:`."),
+    "T130": Code(
+        "Batch where it can't be made", "The first step of a stage with `batch:` is one function, on the worker's loop."
+    ),
+    "T131": Code(
+        "Batch is never full",
+        "No more messages are held than `prefetch:` says, so each batch waits its whole time.",
+        _WARNING,
+    ),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
-from pipeline.topology.model import Topology
+from pipeline.topology.model import Stage, Topology
 from pipeline.topology.values import milliseconds
 
 _LONGEST_MS = 2**32 - 1
@@ -80,7 +80,7 @@ def _queue(key: str, topology: Topology, document: Document) -> Iterator[Diagnos
 def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagnostic]:
     stage = topology.stages[name]
     # How many there are in a pool is known only where it runs.
-    at_once = stage.concurrency or (1 if stage.pooled else topology.defaults.stage.concurrency)
+    at_once = stage.at_once(1 if stage.pooled else topology.defaults.stage.concurrency)
     held = stage.prefetch or at_once
     timeout = stage.timeout or topology.defaults.stage.timeout
     longest_s = timeout.total_seconds() * -(-held // at_once)
@@ -90,8 +90,10 @@ def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
         yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)
     yield from _order(name, topology, document)
+    if stage.batch is not None:
+        yield from _batch(name, stage, document)
     prioritised = [key for key in stage.from_ if key in topology.queues and topology.queues[key].max_priority]
-    known = stage.concurrency or (None if stage.pooled else at_once)
+    known = None if stage.pooled and stage.concurrency is None else at_once
     if prioritised and known and held > known:
         detail = f'{held} deliveries of "{prioritised[0]}" are held while {known} are worked on.'
         yield document.diagnostic("T209", ("stages", name, "prefetch"), detail=detail)
@@ -116,3 +118,17 @@ def _order(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         if topology.queues[key].type == "classic":
             detail = f'The stage "{name}" keeps the order of "{key}".'
             yield document.diagnostic("T128", ("queues", key, "type"), detail=detail)
+
+
+def _batch(name: str, stage: Stage, document: Document) -> Iterator[Diagnostic]:
+    assert stage.batch is not None
+    path: Path = ("stages", name)
+    if stage.executor != "loop":
+        detail = f"The stage runs in a {stage.executor}."
+        yield document.diagnostic("T130", (*path, "executor"), detail=detail, suggestion="Leave `executor:` out.")
+    elif not isinstance(stage.run[0], str):
+        detail = "The first step is a group."
+        yield document.diagnostic("T130", (*path, "run", 0), at_key=True, detail=detail)
+    if stage.prefetch is not None and stage.prefetch < stage.batch.size:
+        detail = f"At most {stage.prefetch} of {stage.batch.size} are there at a time."
+        yield document.diagnostic("T131", (*path, "prefetch"), detail=detail)

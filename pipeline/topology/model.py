@@ -146,6 +146,15 @@ class Process(Section):
     process: list[str | All] = Field(min_length=1)
 
 
+class Batch(Section):
+    """The first step takes a list of messages, and gives a list of what came of each."""
+
+    size: int = Field(ge=1, le=10_000, description="As many at most")
+    within: Duration = Field(
+        default=timedelta(seconds=1), description="How long the first of them waits for the others"
+    )
+
+
 def _kind_of_step(value: Any) -> str:
     """Which sort of step is meant, also where its key is misspelt: so that there is one error and not one per sort."""
     if isinstance(value, Mapping):
@@ -166,6 +175,7 @@ class Stage(Section):
     from_: dict[str, OneOrMore] = Field(alias="from", min_length=1, description="Queue: the messages taken from it")
     module: str | None = Field(default=None, description="Where steps without a module of their own are found")
     run: list[RunStep] = Field(min_length=1, description="Steps in order: name, or package.module:name")
+    batch: Batch | None = Field(default=None, description="Have the first step take many messages at once")
     on_failure: str | None = Field(
         default=None, description="What answers a message that has failed for good, before it is dead-lettered"
     )
@@ -199,6 +209,12 @@ class Stage(Section):
     timeout: Duration | None = None
     retry: str | None = Field(default=None, description="Name of a retry policy")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    def at_once(self, default: int) -> int:
+        """Deliveries worked on at once, of a stage that says so or needs no pool: whole batches of them."""
+        if self.batch is not None:
+            return self.batch.size * (self.concurrency or 1)
+        return self.concurrency or default
 
     @property
     def pooled(self) -> bool:

@@ -14,6 +14,7 @@ from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
 from pipeline.topology.model import (
     All,
+    Batch,
     DeadLetter,
     Defaults,
     Dependency,
@@ -51,6 +52,7 @@ _SECTIONS: tuple[tuple[tuple[str, ...], type[Section]], ...] = (
     (("dependencies", "*"), Dependency),
     (("sources", "*"), Source),
     (("stages", "*"), Stage),
+    (("stages", "*", "batch"), Batch),
     (("stages", "*", "run", "*"), All),
     (("stages", "*", "run", "*"), Process),
     (("stages", "*", "run", "*", "process", "*"), All),

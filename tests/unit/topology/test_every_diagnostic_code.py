@@ -50,6 +50,7 @@ def test_warnings_are_what_may_be_meant() -> None:
         "T122",
         "T123",
         "T128",
+        "T131",
         "T203",
         "T207",
         "T208",
