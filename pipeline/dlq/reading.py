@@ -14,6 +14,7 @@ from pipeline.errors import NoSuchQueue, Unreachable
 _FIRST_WINDOW, _LARGEST_WINDOW = 1_000, 65_535
 _QUIET_S = 0.25
 _PATIENCE_S = 30.0
+_OTHERS_S, _OTHERS_POLL_S = 3.0, 0.05
 
 MakeRoom = Callable[[], Awaitable[None]]
 
@@ -124,12 +125,28 @@ async def reading(
         make_room: takes or gives up all that was read and is not decided on yet; awaited where it stands in the way.
     Raises: PipelineError if the queue is not declared, Unreachable if the connection is lost.
     """
-    waiting = await declared_depth(broker, queue)
+    waiting = await undisturbed(broker, queue)
     found = Reading(broker, queue, waiting if most is None else min(waiting, most), make_room)
     try:
         yield found
     finally:
         await found.close()
+
+
+async def undisturbed(broker: Broker, queue: str) -> int:
+    """Messages that wait, once nobody else reads them: what another holds is not counted. Waits a few seconds at most.
+
+    Raises as `reading`.
+    """
+    deadline = asyncio.get_running_loop().time() + _OTHERS_S
+    while True:
+        try:
+            depth = await broker.depth(queue)
+        except NoSuchQueue as error:
+            raise not_declared(queue) from error
+        if not depth.consumers or asyncio.get_running_loop().time() >= deadline:
+            return depth.messages
+        await asyncio.sleep(_OTHERS_POLL_S)
 
 
 async def until_waiting(broker: Broker, queue: str, count: int) -> None:

@@ -12,7 +12,7 @@ from pipeline.dlq.choosing import Chosen, choosing
 from pipeline.dlq.letter import DeadLetter, revived
 from pipeline.dlq.pace import Pace
 from pipeline.dlq.queues import DeadLetterQueue, declared_depth
-from pipeline.dlq.reading import until_waiting
+from pipeline.dlq.reading import undisturbed, until_waiting
 from pipeline.dlq.refusal import Refusal, Validate
 from pipeline.dlq.selection import Selection
 from pipeline.dlq.trail import Trail
@@ -129,7 +129,7 @@ class _Replay:
         await declared_depth(self._broker, self._queue.origin)
         if self._trail is not None and not self._dry_run:
             await self._trail.require()
-        waiting = await declared_depth(self._broker, self._queue.name)
+        waiting = await undisturbed(self._broker, self._queue.name)
         # What arrives meanwhile is behind what was there, so that a count tells the two apart.
         while await self._go_through(waiting - self._done):
             await until_waiting(self._broker, self._queue.name, waiting - self._done)

@@ -10,6 +10,7 @@ import pytest
 from pipeline.clock import ManualClock
 from pipeline.dlq.inspect import peek
 from pipeline.dlq.pace import Pace, parse_rate
+from pipeline.dlq.reading import reading
 from pipeline.dlq.replay import Replayed, replay
 from pipeline.dlq.selection import Selection
 from pipeline.errors import NotConfirmed, PipelineError
@@ -193,3 +194,35 @@ async def test_without_a_queue_for_the_trail_nothing_is_done(shop: Shop) -> None
         await replay(shop.broker, shop.queue, trail=shop.trail)
     assert await shop.ids("orders") == []
     assert await shop.ids("orders.dlq") == ["a"]
+
+
+async def test_letters_that_somebody_else_looks_at_are_waited_for(shop: Shop) -> None:
+    await shop.bury("a", "b")
+    looking = asyncio.Event()
+    looked = asyncio.Event()
+
+    async def look() -> None:
+        async with reading(shop.broker, "orders.dlq") as found:
+            async for _ in found:
+                looking.set()
+                await looked.wait()
+
+    other = asyncio.create_task(look())
+    await looking.wait()
+    replaying = asyncio.create_task(replay(shop.broker, shop.queue))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not replaying.done()
+    looked.set()
+    await other
+    assert (await replaying).replayed == 2
+
+
+async def test_a_reader_that_does_not_end_is_not_waited_for_for_ever(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.dlq.reading._OTHERS_S", 0.1)
+    await shop.bury("a", "b")
+    held = await shop.broker.consume("orders.dlq", lambda delivery: None, prefetch=1)
+    assert [letter.message_id for letter in await peek(shop.broker, shop.queue)] == ["b"]
+    await held.close()
