@@ -17,7 +17,7 @@ from pipeline.runtime.outbox import Outbox
 from pipeline.runtime.outputs import Emitter
 from pipeline.runtime.work import LoopContext, Work
 from pipeline.stage import Failed
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 
 Answer = Callable[[Any, Failed, LoopContext], Any]
 

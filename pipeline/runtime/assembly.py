@@ -26,7 +26,8 @@ from pipeline.runtime.outputs import Emitter
 from pipeline.runtime.pool import ProcessPool
 from pipeline.runtime.work import LoopContext, Surroundings, ThreadContext, Work
 from pipeline.stage import Cancel, Completed, Emit
-from pipeline.topology.model import Stage, Topology
+from pipeline.topology.model import Topology
+from pipeline.topology.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)

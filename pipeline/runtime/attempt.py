@@ -18,7 +18,7 @@ from pipeline.runtime.hold import Hold
 from pipeline.runtime.order import Turn
 from pipeline.runtime.subject import Subject, subject_of
 from pipeline.runtime.work import Work
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 
 
 class Outcome(StrEnum):

@@ -16,7 +16,7 @@ from pipeline.messages.message import Envelope
 from pipeline.runtime.compose import Step, Steps
 from pipeline.runtime.failure import OutOfTime, failure_of
 from pipeline.runtime.work import LoopContext, Work
-from pipeline.topology.model import Batch
+from pipeline.topology.stages import Batch
 
 # Failures that are about none of the messages: trying them one by one would only take longer.
 _NOBODYS = frozenset({ErrorCode.DEPENDENCY_UNAVAILABLE.value, ErrorCode.TIMEOUT.value})

@@ -14,7 +14,8 @@ from pipeline.errors import ErrorCode
 from pipeline.runtime.compose import Resolve
 from pipeline.runtime.failure import Failure
 from pipeline.telemetry import BREAKER, BREAKER_OPENED
-from pipeline.topology.model import Dependency, Topology
+from pipeline.topology.model import Topology
+from pipeline.topology.stages import Dependency
 
 _log = structlog.get_logger()
 _TELLING = frozenset({ErrorCode.DEPENDENCY_UNAVAILABLE.value, ErrorCode.TIMEOUT.value})

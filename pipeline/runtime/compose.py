@@ -19,7 +19,7 @@ from typing import Any, get_origin
 from pipeline.errors import PipelineError
 from pipeline.runtime.annotations import Alternatives, given, is_awaited, parameter_and_return, taken
 from pipeline.stage import Cancel, Completed, Emit
-from pipeline.topology.model import All, Process, Stage
+from pipeline.topology.stages import All, Process, Stage
 from pipeline.topology.values import Reference, parse_reference
 
 Resolve = Callable[[Reference], Any]

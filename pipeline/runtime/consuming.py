@@ -10,7 +10,8 @@ from pipeline.runtime.lanes import Keys, Lanes
 from pipeline.runtime.order import Order
 from pipeline.runtime.shares import Shares
 from pipeline.runtime.subscription import Subscription
-from pipeline.topology.model import Stage, Topology
+from pipeline.topology.model import Topology
+from pipeline.topology.stages import Stage
 
 Arranged = tuple[list[Crew | Lanes], list[Subscription], Shares | None]
 # Nothing is computed for these: they wait for the broker's confirm.

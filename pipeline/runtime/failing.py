@@ -16,7 +16,7 @@ from pipeline.runtime.leases import Leases
 from pipeline.runtime.progress import Reporter
 from pipeline.runtime.retry import DeadLetter, Retries
 from pipeline.state.port import Progress, Status
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 from pipeline.topology.values import format_duration
 
 _log = structlog.get_logger()

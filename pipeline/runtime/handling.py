@@ -39,7 +39,7 @@ from pipeline.runtime.subject import Subject
 from pipeline.runtime.work import Work
 from pipeline.state.port import Claim, StateStore, Status
 from pipeline.telemetry import DELIVERIES, DURATION, RUNNING
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 
 _log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)

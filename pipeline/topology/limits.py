@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
-from pipeline.topology.model import Stage, Topology
+from pipeline.topology.model import Topology
+from pipeline.topology.stages import Stage
 from pipeline.topology.values import milliseconds
 
 _LONGEST_MS = 2**32 - 1

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
 from pipeline.topology.expand import by_queue, dead_letter_queues, retry_delays
-from pipeline.topology.model import DeadLetter, Process, Stage, Topology
+from pipeline.topology.model import DeadLetter, Topology
 from pipeline.topology.shape import suggest
+from pipeline.topology.stages import Process, Stage
 from pipeline.topology.users import ALL
 
 _UNKNOWN = {

@@ -13,27 +13,20 @@ from pydantic_core import ErrorDetails
 from pipeline.topology.diagnostics import Diagnostic
 from pipeline.topology.document import Document, Path
 from pipeline.topology.model import (
-    All,
-    Batch,
     DeadLetter,
     Defaults,
-    Dependency,
     Exchange,
     ExchangeBinding,
     MessageContract,
-    Process,
     Queue,
     QueueBinding,
     QueueDefaults,
-    RetryPolicy,
     RoutePublish,
     RouteTest,
-    Source,
-    Stage,
-    StageDefaults,
     Topology,
 )
 from pipeline.topology.section import Section
+from pipeline.topology.stages import All, Batch, Dependency, Process, RetryPolicy, Source, Stage, StageDefaults
 from pipeline.topology.users import EnvironmentPassword, FilePassword, User, UserLimits, VhostLimits
 
 # Which section stands where; "*" is any key or index.

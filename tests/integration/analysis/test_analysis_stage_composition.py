@@ -13,7 +13,7 @@ from ops.audio import encode
 from pipeline.runtime.compose import References, Steps, compose, groups, import_reference, references
 from pipeline.runtime.fitting import check
 from pipeline.stage import Completed
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 from stages.analysis.assignment import Analysed
 from stages.analysis.audio import RATE
 from stages.contracts import AnalysisRequest

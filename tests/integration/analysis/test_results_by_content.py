@@ -17,7 +17,7 @@ from pipeline.runtime.compose import Steps, compose, groups, import_reference, r
 from pipeline.stage import Completed
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.store import Store
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 from stages import content
 from stages.analysis import cache
 from stages.analysis.assignment import Assignment

@@ -16,7 +16,7 @@ from pipeline.errors import PipelineError
 from pipeline.runtime.compose import Steps, compose, references
 from pipeline.runtime.fitting import check
 from pipeline.stage import Cancel, Completed, Emit
-from pipeline.topology.model import Stage
+from pipeline.topology.stages import Stage
 from pipeline.topology.values import Reference
 
 

@@ -9,7 +9,8 @@ import pytest
 from pipeline.errors import ErrorCode, Permanent, Transient
 from pipeline.messages.message import ATTEMPT, ERROR_CODE
 from pipeline.runtime.failure import failure_of
-from pipeline.topology.model import RetryPolicy, Topology
+from pipeline.topology.model import Topology
+from pipeline.topology.stages import RetryPolicy
 from tests.unit.runtime.conftest import TOPOLOGY, Rig
 
 
