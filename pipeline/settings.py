@@ -41,6 +41,12 @@ class Settings(BaseSettings):
     pipeline_reload: bool = Field(
         default=True, description="go over to a changed topology without a restart; SIGHUP does so in any case"
     )
+    pipeline_audit: Path | None = Field(
+        default=None, description="file to which a line of JSON is written for each delivery; -: standard output"
+    )
+    pipeline_audit_sample: float = Field(
+        default=1.0, ge=0, le=1, description="which part of them; those that failed are always written"
+    )
     pipeline_processes: int = Field(default=0, ge=0, description="processes for CPU work; 0: one per core")
 
     @field_validator("library_roots", mode="before")

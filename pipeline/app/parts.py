@@ -21,13 +21,27 @@ from pipeline.provision.management import ManagementClient
 from pipeline.provision.observe import observe
 from pipeline.runtime.acceptance import Acceptance
 from pipeline.runtime.assembly import WorkerOptions
+from pipeline.runtime.audit import Audit
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.sources import SourceRunner
 from pipeline.runtime.worker import Worker
+from pipeline.settings import Settings
 
 
-def make_worker(loaded: Loaded, engines: Engines, roots: Sequence[Path], stages: Collection[str] | None) -> Worker:
+def make_audit(settings: Settings) -> Audit | None:
+    """The audit log, if one is asked for; to be closed. Raises PipelineError if it can't be written."""
+    path = settings.pipeline_audit
+    return None if path is None else Audit(path, sample=settings.pipeline_audit_sample)
+
+
+def make_worker(
+    loaded: Loaded,
+    engines: Engines,
+    roots: Sequence[Path],
+    stages: Collection[str] | None,
+    audit: Audit | None = None,
+) -> Worker:
     """The stages of the topology, or some of them. Raises PipelineError for steps that do not fit together."""
     settings = loaded.settings
     settings.pipeline_data_dir.mkdir(parents=True, exist_ok=True)
@@ -38,7 +52,7 @@ def make_worker(loaded: Loaded, engines: Engines, roots: Sequence[Path], stages:
         processes=settings.pipeline_processes or os.cpu_count() or 1,
         log_level=settings.pipeline_log_level,
     )
-    return Worker(loaded.topology, engines.broker, engines.state, resolve, options, stages=stages)
+    return Worker(loaded.topology, engines.broker, engines.state, resolve, options, stages=stages, audit=audit)
 
 
 def make_sources(loaded: Loaded, engines: Engines, folders: Sequence[Path], limit: int | None) -> list[SourceRunner]:

@@ -18,7 +18,7 @@ from api.app import create_app
 from api.server import ApiServer
 from pipeline.app.engines import Engines, make_engines
 from pipeline.app.loading import Loaded
-from pipeline.app.parts import make_services, make_sources, make_worker
+from pipeline.app.parts import make_audit, make_services, make_sources, make_worker
 from pipeline.app.presence import Presence
 from pipeline.app.reload import Reloader
 from pipeline.broker.embedded.engine import EmbeddedBroker
@@ -170,7 +170,10 @@ async def serve(
                 stack.push_async_callback(server.stop)
                 serving.address = f"http://{_shown(loaded.settings.api_host)}:{server.port}/"
             if Part.WORKER in parts:
-                serving.worker = make_worker(loaded, engines, roots, stages)
+                audit = make_audit(loaded.settings)
+                if audit is not None:
+                    stack.callback(audit.close)
+                serving.worker = make_worker(loaded, engines, roots, stages, audit)
             if Part.SOURCES in parts:
                 serving.sources = make_sources(loaded, engines, folders, limit)
             # In the order in which they are stopped: what is found last is still worked on.

@@ -148,6 +148,7 @@ class Assembly:
             executor,
             emitter,
             answering,
+            topology.ledger(stage),
             services.breakers.of(stage.depends_on, topology),
         )
         crews, subscriptions, shares = consuming.arrange(name, stage, handler, size)

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
 from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope, Message
+from pipeline.runtime.failure import Failure
 from pipeline.runtime.hold import Hold
 from pipeline.runtime.order import Turn
 from pipeline.runtime.subject import Subject, subject_of
@@ -41,6 +42,9 @@ class Attempt:
         owner: this delivery, to the ledger and to the progress of its recording.
         work: from when the body is known to be valid.
         message_id: the AMQP property, else the body's, else None: then the message may run more than once.
+        failure: why it failed, from when that is known.
+        alone: nothing else runs in this process meanwhile.
+        goes_on: without the state store, where it can.
         turn: its place among those of its key, in a stage that keeps their order.
     """
 
@@ -52,6 +56,9 @@ class Attempt:
     work: Work | None = None
     message_id: str | None = None
     claimed: bool = False
+    failure: Failure | None = None
+    alone: bool = False
+    goes_on: bool = False
     started: float = field(default_factory=time.perf_counter)
 
     def elapsed_s(self) -> float:

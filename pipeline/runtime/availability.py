@@ -79,18 +79,23 @@ class Availability:
         """Until it answers."""
         await self._up.wait()
 
-    async def insist(self, operation: Callable[[], Awaitable[T]]) -> T:
+    async def insist(self, operation: Callable[[], Awaitable[object]], *, or_go_on: bool = False) -> None:
         """Do something that needs it; where it is away, wait, and do it again.
 
+        Args:
+            or_go_on: leave it undone instead.
         Raises: StateUnavailable if the operation fails although it answers.
         """
-        while True:
+        while self.up or not or_go_on:
             try:
-                return await operation()
+                await operation()
             except StateUnavailable:
                 if await self.answers():
                     raise
-                await self.wait()
+                if not or_go_on:
+                    await self.wait()
+            else:
+                return
 
     async def answers(self) -> bool:
         """Ask it; a server that does not answer is lost."""
@@ -107,6 +112,12 @@ class Availability:
             async with asyncio.timeout(seconds):
                 await self._away.wait()
         return not self.up
+
+    async def back_within(self, seconds: float) -> None:
+        """Wait until it answers, or for so long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.wait()
 
     async def keep(self) -> None:
         """Bring it up, and back whenever it was lost, for as long as this runs."""

@@ -69,6 +69,7 @@ class Consuming:
         return crews, subscriptions, shares
 
     def _subscription(self, stage: Stage, queue: str, name: str, crew: Crew | Lanes, size: int) -> Subscription:
+        needed = () if self._topology.ledger(stage).when_away == "continue" else (self._services.state_up,)
         return Subscription(
             queue,
             name,
@@ -77,6 +78,6 @@ class Consuming:
             take=crew.take,
             leave=crew.leave,
             broker_up=self._services.broker_up,
-            gates=(self._services.state_up, *self._services.breakers.of(stage.depends_on, self._topology)),
+            gates=(*needed, *self._services.breakers.of(stage.depends_on, self._topology)),
             in_order=stage.order_by is not None,
         )

@@ -20,15 +20,18 @@ from pipeline.broker.port import Delivery
 from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable
 from pipeline.runtime.answering import Answering
 from pipeline.runtime.attempt import Attempt, Outcome
+from pipeline.runtime.audit import Audit
 from pipeline.runtime.availability import Availability
 from pipeline.runtime.breaker import Breaker, Breakers, State, blamed
 from pipeline.runtime.cancellations import Cancellations
+from pipeline.runtime.claims import Claims
 from pipeline.runtime.contracts import Contracts, printable
 from pipeline.runtime.envelope import envelope_of
 from pipeline.runtime.executor import Executor
 from pipeline.runtime.failing import Failing
 from pipeline.runtime.failure import Failure, StepFailed, WorkCancelled, failure_of
 from pipeline.runtime.hold import Hold
+from pipeline.runtime.isolation import Isolation
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.order import Turn
 from pipeline.runtime.outbox import Outbox
@@ -39,7 +42,7 @@ from pipeline.runtime.subject import Subject
 from pipeline.runtime.work import Work
 from pipeline.state.port import Claim, StateStore, Status
 from pipeline.telemetry import DELIVERIES, DURATION, RUNNING
-from pipeline.topology.stages import Stage
+from pipeline.topology.stages import Ledger, Stage
 
 _log = structlog.get_logger()
 
@@ -59,8 +62,10 @@ class Services:
     state_up: Availability
     broker_up: Availability
     leases: Leases
+    isolation: Isolation
     cancellations: Cancellations
     breakers: Breakers
+    audit: Audit | None
     hold_s: float
 
 
@@ -79,6 +84,7 @@ class Handler:
         executor: Executor,
         emitter: Emitter,
         answering: Answering,
+        ledger: Ledger,
         breakers: Sequence[Breaker] = (),
     ) -> None:
         self._name = name
@@ -90,6 +96,8 @@ class Handler:
         self._failing = Failing(
             name, stage, services.retries, services.leases, services.state.progress, services.state_up, answering
         )
+        self._claims = Claims(name, ledger, services.leases, services.isolation, services.state_up)
+        self._goes_on = ledger.when_away == "continue"
         self._breakers = tuple(breakers)
         self._running = RUNNING.labels(name)
         self._duration = DURATION.labels(name)
@@ -99,6 +107,8 @@ class Handler:
         """Handle and settle one delivery. Raises CancelledError only, and then it is unsettled."""
         started = time.perf_counter()
         attempt = Attempt(delivery, envelope_of(delivery, hold.queue), hold, self._services.leases.new_owner(), turn)
+        attempt.goes_on = self._goes_on
+        await self._services.isolation.enter()
         self._running.inc()
         try:
             outcome = await self._settle(attempt)
@@ -109,9 +119,13 @@ class Handler:
             raise
         finally:
             self._running.dec()
+            self._services.isolation.leave(alone=attempt.alone)
             await self._forget(attempt.work)
-        self._duration.observe(time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        self._duration.observe(seconds)
         self._outcomes[outcome].inc()
+        if self._services.audit is not None:
+            self._services.audit.note(self._name, attempt, outcome, seconds)
         return outcome
 
     async def _settle(self, attempt: Attempt) -> Outcome:
@@ -126,13 +140,17 @@ class Handler:
                 failure = failure_of(error)
             except Exception as error:
                 failure = failure_of(error)
+            attempt.failure = failure
             if self._is_for_want_of_a_dependency(failure):
                 raise _Paused
             await asyncio.sleep(0)  # a lost connection fails publishes first, and tells its consumers then
             if not attempt.hold.void:
                 return await self._failing.settle(attempt, failure)
-        except (StateUnavailable, _Paused):
+        except _Paused:
             pass  # consumption is paused by now, and resumes when it answers
+        except StateUnavailable:
+            if self._goes_on:  # consumption is not paused: returning at once would be a hot loop
+                await self._services.state_up.back_within(self._services.hold_s)
         except BrokerError as error:
             await self._hold(attempt, error)
         except Exception as error:
@@ -147,14 +165,12 @@ class Handler:
             return await self._defer(attempt, away_s)
         body = self._decode(attempt)
         attempt.identify(body)
-        if attempt.message_id is not None:
-            claim = await self._services.leases.begin(self._name, attempt.message_id, attempt.owner)
-            if claim is Claim.DONE:
+        match await self._claims.begin(attempt):
+            case Claim.DONE:
                 return await self._done(attempt, Outcome.DUPLICATE)
-            if claim is Claim.RUNNING:
+            case Claim.RUNNING:
                 return await self._defer(attempt)
-            attempt.claimed = True
-            if claim is Claim.CRASHED:
+            case Claim.CRASHED:
                 raise Permanent("Two workers ended while they were working on this", ErrorCode.WORKER_CRASHED)
         work = attempt.work = Work(
             self._name, attempt.envelope, body, lambda recording: self._reporter(attempt, Subject(recording))
@@ -212,8 +228,7 @@ class Handler:
             await insist(partial(reporter.end, Status.COMPLETED, completed.type, data))
 
     async def _done(self, attempt: Attempt, outcome: Outcome) -> Outcome:
-        if attempt.claimed:
-            await self._services.state_up.insist(partial(self._services.leases.finish, attempt.owner))
+        await self._claims.finish(attempt)
         if attempt.turn is not None:
             await self._services.state_up.insist(attempt.turn.end)
         attempt.delivery.ack()

@@ -27,17 +27,22 @@ class Leases:
     def new_owner(self) -> str:
         return f"{self._worker}.{next(self._counter)}"
 
-    async def begin(self, stage: str, message_id: str, owner: str) -> Claim:
-        """Claim a message; FRESH or CRASHED: it is ours until `finish` or `release`. Raises StateUnavailable."""
-        claim = await self._ledger.begin(stage, message_id, owner, self._lease_s)
-        if claim in (Claim.FRESH, Claim.CRASHED):
+    async def begin(self, stage: str, message_id: str, owner: str, *, alone: bool = False) -> Claim:
+        """Claim a message; FRESH, SUSPECT or CRASHED: it is ours until `finish` or `release`.
+
+        A suspect one is begun once more, to run alone. Raises StateUnavailable.
+        """
+        claim = await self._ledger.begin(stage, message_id, owner, self._lease_s, alone=alone)
+        if claim in (Claim.RUNNING, Claim.DONE):
+            self._held.pop(owner, None)
+        else:
             self._held[owner] = (stage, message_id)
         return claim
 
-    async def finish(self, owner: str) -> None:
+    async def finish(self, owner: str, retention_s: float) -> None:
         """The message is done with, for good. Raises StateUnavailable."""
         stage, message_id = self._held[owner]
-        await self._ledger.finish(stage, message_id, owner)
+        await self._ledger.finish(stage, message_id, owner, retention_s)
         self._held.pop(owner, None)
 
     async def release(self, owner: str) -> None:
@@ -56,6 +61,6 @@ class Leases:
             for owner, (stage, message_id) in list(self._held.items()):
                 if owner in self._held:
                     try:
-                        await self._ledger.begin(stage, message_id, owner, self._lease_s)
+                        await self._ledger.renew(stage, message_id, owner, self._lease_s)
                     except StateUnavailable:
                         break

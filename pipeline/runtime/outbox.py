@@ -45,5 +45,6 @@ class Outbox:
             batch = outgoing[start : start + _AT_ONCE]
             for each in batch:
                 if each.queued is not None:
-                    await self._state_up.insist(partial(self._publisher.announce, each))
+                    announce = partial(self._publisher.announce, each)
+                    await self._state_up.insist(announce, or_go_on=attempt.goes_on)
             await self._publisher.send_all(batch)

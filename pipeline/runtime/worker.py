@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.broker.port import Broker
 from pipeline.errors import PipelineError
 from pipeline.runtime.assembly import Assembled, Assembly, WorkerOptions
+from pipeline.runtime.audit import Audit
 from pipeline.runtime.availability import Availability, keep_connected
 from pipeline.runtime.breaker import Breakers
 from pipeline.runtime.cancellations import Cancellations
@@ -17,6 +18,7 @@ from pipeline.runtime.compose import Resolve
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.declared import require_exchanges, require_queues
 from pipeline.runtime.handling import Services
+from pipeline.runtime.isolation import Isolation
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.line import Line, cancel
 from pipeline.runtime.outbox import Outbox
@@ -36,6 +38,7 @@ class Worker:
 
     Args:
         stages: names of those to run; None: all.
+        audit: is told of each delivery; stays open.
     Raises: PipelineError for a wrong stage name, or steps that do not fit together.
     """
 
@@ -48,6 +51,7 @@ class Worker:
         options: WorkerOptions | None = None,
         *,
         stages: Collection[str] | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._broker = broker
         options = options or WorkerOptions()
@@ -67,8 +71,10 @@ class Worker:
             state_up=self._state_up,
             broker_up=self._broker_up,
             leases=self._leases,
+            isolation=Isolation(),
             cancellations=self._cancellations,
             breakers=self._breakers,
+            audit=audit,
             hold_s=options.hold_s,
         )
         self._assembly = Assembly(broker, services, resolve, options)

@@ -20,7 +20,7 @@ from pipeline.state.changes import Changes
 from pipeline.state.dump import Entry, load
 from pipeline.state.link import FAILURES, Link
 from pipeline.state.snapshot import Damaged, read_snapshot, set_aside, write_snapshot
-from pipeline.state.store import RETENTION_S, Store
+from pipeline.state.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,6 @@ class EmbeddedStore(Store):
     Args:
         data_dir: made if missing; None to keep nothing.
         save_every_s: seconds.
-        retention_s: how long the ledger remembers a finished message.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class EmbeddedStore(Store):
         prefix: str = "tracktion",
         *,
         save_every_s: float = 30.0,
-        retention_s: float = RETENTION_S,
     ) -> None:
         self._server = FakeServer(version=(7, 0))
         self._changes = Changes(self._worth_keeping)
@@ -58,7 +56,7 @@ class EmbeddedStore(Store):
             silence_s=1.0,
             watch=self._changes.watch,
         )
-        super().__init__(link, prefix, retention_s=retention_s)
+        super().__init__(link, prefix)
         self._raw = self._client(decode=False)
         self._path = data_dir / "state.jsonl" if data_dir is not None else None
         self._save_every_s = save_every_s
@@ -137,7 +135,7 @@ class EmbeddedStore(Store):
         name = entry.key.removeprefix(f"{self.prefix}:")
         if entry.type == "stream" or name == "epoch" or name.startswith(("members:", "turns:")):
             return False
-        return not (name.startswith("ledger:") and entry.value.startswith("running:"))
+        return not name.startswith("ledger:") or entry.value.startswith("done:")
 
     def _unlock(self) -> None:
         lock, self._lock = self._lock, None

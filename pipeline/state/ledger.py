@@ -15,25 +15,25 @@ _LOST_KEPT_MS = 24 * 3600 * 1000
 
 
 class RedisLedger:
-    """The port's Ledger: a key per message with its owner, which expires with the retention.
+    """The port's Ledger: a key per message with its owner, which expires with the retention."""
 
-    Args:
-        retention_s: how long a finished message is remembered.
-    """
-
-    def __init__(self, link: Link, prefix: str, *, retention_s: float) -> None:
+    def __init__(self, link: Link, prefix: str) -> None:
         self._prefix = prefix
-        self._retention_ms = _milliseconds(retention_s)
         self._begin = _Batches(link, "begin")
+        self._renew = _Batches(link, "renew")
         self._finish = _Batches(link, "finish")
         self._release = _Batches(link, "release")
 
-    async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
-        key = self._key(stage, message_id)
-        return Claim(await self._begin.call(key, owner, _milliseconds(lease_s), _MOST_LOST, _LOST_KEPT_MS))
+    async def begin(self, stage: str, message_id: str, owner: str, lease_s: float, *, alone: bool = False) -> Claim:
+        key, lease_ms = self._key(stage, message_id), _milliseconds(lease_s)
+        return Claim(await self._begin.call(key, owner, lease_ms, _MOST_LOST, _LOST_KEPT_MS, int(alone)))
 
-    async def finish(self, stage: str, message_id: str, owner: str) -> bool:
-        return bool(await self._finish.call(self._key(stage, message_id), owner, self._retention_ms))
+    async def renew(self, stage: str, message_id: str, owner: str, lease_s: float) -> bool:
+        key = self._key(stage, message_id)
+        return bool(await self._renew.call(key, owner, _milliseconds(lease_s), _LOST_KEPT_MS))
+
+    async def finish(self, stage: str, message_id: str, owner: str, retention_s: float) -> bool:
+        return bool(await self._finish.call(self._key(stage, message_id), owner, _milliseconds(retention_s)))
 
     async def release(self, stage: str, message_id: str, owner: str) -> None:
         await self._release.call(self._key(stage, message_id), owner)

@@ -155,23 +155,29 @@ class Claim(StrEnum):
     FRESH = "fresh"
     RUNNING = "running"
     DONE = "done"
+    SUSPECT = "suspect"
     CRASHED = "crashed"
 
 
 class Ledger(Protocol):
     """Which messages a stage has finished, so that a duplicate is acked without being run."""
 
-    async def begin(self, stage: str, message_id: str, owner: str, lease_s: float) -> Claim:
+    async def begin(self, stage: str, message_id: str, owner: str, lease_s: float, *, alone: bool = False) -> Claim:
         """Claim a message: FRESH (run it; the lease is yours), RUNNING elsewhere, or DONE before.
 
-        CRASHED: the lease is yours as well, but the two before you were lost while they had it, within 24 hours of
-        each other: neither finished nor released, they ran out.
-        The owner of a lease renews it by calling `begin` again, and gets FRESH.
+        SUSPECT: the lease is yours as well, but the one before you was lost while it had it, less than 24 hours ago:
+        neither finished nor released, it ran out. Begin once more, to run it `alone`: with nothing beside it that
+        would be lost too. Until then, what happens to you is not held against the message.
+        CRASHED: the lease is yours as well, but two before you were lost so.
         """
         ...
 
-    async def finish(self, stage: str, message_id: str, owner: str) -> bool:
-        """Mark it done for the retention time; False if the lease has gone to someone else."""
+    async def renew(self, stage: str, message_id: str, owner: str, lease_s: float) -> bool:
+        """Prolong the lease; False if it is not yours any more."""
+        ...
+
+    async def finish(self, stage: str, message_id: str, owner: str, retention_s: float) -> bool:
+        """Mark it done, for so long; False if the lease has gone to someone else."""
         ...
 
     async def release(self, stage: str, message_id: str, owner: str) -> None:

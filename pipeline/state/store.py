@@ -21,20 +21,18 @@ from pipeline.state.turns import RedisTurns
 
 log = structlog.get_logger(__name__)
 
-RETENTION_S = 7 * 24 * 3600.0
-
 _CONNECTIONS = 32
 
 
 class Store:
     """Documents, progress and ledger over one Redis, real or embedded. See the port for what each promises."""
 
-    def __init__(self, link: Link, prefix: str, *, retention_s: float = RETENTION_S) -> None:
+    def __init__(self, link: Link, prefix: str) -> None:
         self.link = link
         self.prefix = segment(prefix)
         self.documents = RedisDocuments(link, prefix)
         self.progress = RedisProgress(link, prefix)
-        self.ledger = RedisLedger(link, prefix, retention_s=retention_s)
+        self.ledger = RedisLedger(link, prefix)
         self.turns = RedisTurns(link, prefix)
 
     async def connect(self) -> None:
@@ -69,14 +67,11 @@ class RedisStore(Store):
 
     Args:
         url: redis://user:pass@host:port/db, rediss:// with TLS, unix://path.
-        retention_s: how long the ledger remembers a finished message.
         timeout_s: for an answer, for a connection, and for a free one of the 32 there may be.
     Raises: PipelineError if the URL is none.
     """
 
-    def __init__(
-        self, url: str, prefix: str = "tracktion", *, retention_s: float = RETENTION_S, timeout_s: float = 5.0
-    ) -> None:
+    def __init__(self, url: str, prefix: str = "tracktion", *, timeout_s: float = 5.0) -> None:
         pool = _pool(url, BlockingConnectionPool, timeout_s, retries=1, max_connections=_CONNECTIONS, timeout=timeout_s)
         listening = _pool(url, ConnectionPool, timeout_s, retries=0)
         link = Link(
@@ -85,7 +80,7 @@ class RedisStore(Store):
             where=_where(pool),
             silence_s=2 * timeout_s,
         )
-        super().__init__(link, prefix, retention_s=retention_s)
+        super().__init__(link, prefix)
 
     async def connect(self) -> None:
         await self.ping()

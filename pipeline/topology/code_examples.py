@@ -190,6 +190,13 @@ EXAMPLES = (
         "stages.handle.prefetch",
     ),
     Example(
+        "T132",
+        _STAGE,
+        f"{_STAGE}    ledger: {{when_away: continue}}\n    track: recording_id\n",
+        "when_away",
+        "stages.handle.ledger.when_away",
+    ),
+    Example(
         "T201",
         "{work: [task.created]}",
         "{grave: [], work: [task.created, other]}",

@@ -135,6 +135,11 @@ CODES: Mapping[str, Code] = {
         "No more messages are held than `prefetch:` says, so each batch waits its whole time.",
         _WARNING,
     ),
+    "T132": Code(
+        "Goes on without what it needs",
+        "With `when_away: continue` a stage works while the state store is away; progress and the order of messages "
+        "are kept there.",
+    ),
     "T201": Code(
         "Message never arrives",
         "No binding, followed through exchanges and dead letters, brings this message to this queue.",

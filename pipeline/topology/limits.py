@@ -91,6 +91,8 @@ def _stage(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         detail = f"The last of {held} deliveries held, {at_once} at once, may take {minutes} minutes."
         yield document.diagnostic("T210", ("stages", name, field), at_key=True, detail=detail)
     yield from _order(name, topology, document)
+    if topology.ledger(stage).when_away == "continue":
+        yield from _without_state(name, stage, document)
     if stage.batch is not None:
         yield from _batch(name, stage, document)
     prioritised = [key for key in stage.from_ if key in topology.queues and topology.queues[key].max_priority]
@@ -119,6 +121,15 @@ def _order(name: str, topology: Topology, document: Document) -> Iterator[Diagno
         if topology.queues[key].type == "classic":
             detail = f'The stage "{name}" keeps the order of "{key}".'
             yield document.diagnostic("T128", ("queues", key, "type"), detail=detail)
+
+
+def _without_state(name: str, stage: Stage, document: Document) -> Iterator[Diagnostic]:
+    own = stage.ledger.when_away == "continue"
+    path: Path = ("stages", name, "ledger", "when_away") if own else ("defaults", "stage", "ledger", "when_away")
+    for field, value in (("track", stage.track), ("job", stage.job), ("order_by", stage.order_by)):
+        if value is not None:
+            detail = f'The stage "{name}" has `{field}: {value}`.'
+            yield document.diagnostic("T132", path, detail=detail, suggestion="Leave it out for this stage: `pause`.")
 
 
 def _batch(name: str, stage: Stage, document: Document) -> Iterator[Diagnostic]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.topology.section import OneOrMore, Section
-from pipeline.topology.stages import Dependency, RetryPolicy, Source, Stage, StageDefaults
+from pipeline.topology.stages import Dependency, Ledger, RetryPolicy, Source, Stage, StageDefaults
 from pipeline.topology.users import User, VhostLimits
 from pipeline.topology.values import BrokerVersion, CodeReference, Duration, Size, format_duration
 
@@ -153,6 +153,10 @@ class Topology(Section):
     users: dict[str, User] = Field(default_factory=dict, description="Users of the broker; none: they are not managed")
     limits: VhostLimits = VhostLimits()
     tests: list[RouteTest] = Field(default_factory=list)
+
+    def ledger(self, stage: Stage) -> Ledger:
+        """The options of a stage's ledger: what it says itself, and the defaults for the rest."""
+        return self.defaults.stage.ledger.model_copy(update=stage.ledger.model_dump(exclude_unset=True))
 
     def exchange_name(self, key: str) -> str:
         """An exchange's name on the broker; the empty key is the default exchange."""

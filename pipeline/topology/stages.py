@@ -88,6 +88,16 @@ RunStep = Annotated[
 ]
 
 
+class Ledger(Section):
+    """How a stage knows the messages that it has finished, so that a duplicate has no effect."""
+
+    retention: Duration = Field(default=timedelta(days=7), description="How long a finished message is remembered")
+    when_away: Literal["pause", "continue"] = Field(
+        default="pause",
+        description="While the state store is away: wait for it, or go on, although duplicates then run again",
+    )
+
+
 class Stage(Section):
     """A stage: queues, the messages it takes from each, and the steps a message passes through."""
 
@@ -124,6 +134,7 @@ class Stage(Section):
         default="publisher",
         description="Who hashes: what publishes to the partitions, or RabbitMQ's consistent-hash exchange (a plugin)",
     )
+    ledger: Ledger = Ledger()
     depends_on: OneOrMore = Field(default_factory=list, description="Dependencies without which it does not work")
     timeout: Duration | None = None
     retry: str | None = Field(default=None, description="Name of a retry policy")
@@ -177,3 +188,4 @@ class StageDefaults(Section):
     retry: str | None = None
     timeout: Duration = timedelta(seconds=60)
     concurrency: int = Field(default=16, ge=1)
+    ledger: Ledger = Ledger()

@@ -119,7 +119,7 @@ async def test_every_part_is_unavailable_while_the_server_is_away_and_goes_on_af
             store.progress.snapshots(["rec"]),
             store.progress.ended("rec", "run"),
             store.ledger.begin("stage", "n", "o", 600),
-            store.ledger.finish("stage", "m", "o"),
+            store.ledger.finish("stage", "m", "o", 600.0),
             store.ledger.release("stage", "m", "o"),
             store.announce("connections", "a", 1, 60),
             store.members("connections"),
@@ -136,7 +136,7 @@ async def test_every_part_is_unavailable_while_the_server_is_away_and_goes_on_af
         event = await store.progress.record(begins(0.5))
         assert event is not None
         assert event.sequence == 2
-        assert await store.ledger.finish("stage", "m", "o")
+        assert await store.ledger.finish("stage", "m", "o", 600.0)
 
 
 async def test_listener_is_told_of_a_lost_connection_and_can_listen_again(own_redis: PrivateRedis) -> None:
@@ -280,7 +280,7 @@ async def test_write_whose_answer_was_lost_is_stored_once(own_redis: PrivateRedi
             swallow.set()
             assert await store.ledger.begin("stage", "m", "o", 60) is Claim.FRESH
             swallow.set()
-            assert await store.ledger.finish("stage", "m", "o")
+            assert await store.ledger.finish("stage", "m", "o", 600.0)
             swallow.set()
             await store.documents.put("recording", "id", {"a": 1}, unique={"path": "/x"})
             assert await store.documents.page("recording") == ([{"a": 1, "id": "id"}], 1)

@@ -94,7 +94,7 @@ async def test_what_is_kept_expires_as_documented(redis_url: str, prefix: str, s
     await store.documents.put("recording", "id", {}, unique={"path": "/x"}, index={"hash": "h"})
     await store.ledger.begin("stage", "m", "o", 60)
     await store.ledger.begin("stage", "n", "o", 60)
-    await store.ledger.finish("stage", "n", "o")
+    await store.ledger.finish("stage", "n", "o", 600.0)
     await store.announce("connections", "a", 1, 30)
     await store.turns.wait("queue", "key", "m", 5)
     day = 24 * 3600

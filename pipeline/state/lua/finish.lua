@@ -6,7 +6,7 @@ local answers = {}
 for i, key in ipairs(KEYS) do
     local owner, retention = ARGV[2 * i - 1], ARGV[2 * i]
     local held = redis.call('GET', key)
-    local holder = held and (string.match(held, '^running:%d+:%d+:(.*)$') or string.match(held, '^done:(.*)$'))
+    local holder = held and (string.match(held, '^%a+:%d+:%d+:(.*)$') or string.match(held, '^done:(.*)$'))
     if not held or holder == owner then
         redis.call('SET', key, 'done:' .. owner, 'PX', retention)
         answers[i] = 1

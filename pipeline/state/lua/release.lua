@@ -5,7 +5,7 @@
 local answers = {}
 for i, key in ipairs(KEYS) do
     local held = redis.call('GET', key)
-    if held and string.match(held, '^running:%d+:%d+:(.*)$') == ARGV[i] then
+    if held and string.match(held, '^%a+:%d+:%d+:(.*)$') == ARGV[i] then
         answers[i] = redis.call('DEL', key)
     else
         answers[i] = 0

@@ -22,7 +22,7 @@ from pipeline.state.store import RedisStore, Store
 class Engine(Protocol):
     """Makes stores on one database."""
 
-    def __call__(self, *, retention_s: float = 600.0) -> Store: ...
+    def __call__(self) -> Store: ...
 
     async def clear(self) -> None:
         """Remove what the stores have written."""
@@ -32,8 +32,8 @@ class _Embedded:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def __call__(self, *, retention_s: float = 600.0) -> Store:
-        return EmbeddedStore(self._folder, "test", retention_s=retention_s)
+    def __call__(self) -> Store:
+        return EmbeddedStore(self._folder, "test")
 
     async def clear(self) -> None:
         shutil.rmtree(self._folder)
@@ -44,8 +44,8 @@ class _Redis:
         self._url = url
         self._prefix = f"test-{uuid.uuid4().hex}"
 
-    def __call__(self, *, retention_s: float = 600.0) -> Store:
-        return RedisStore(self._url, self._prefix, retention_s=retention_s)
+    def __call__(self) -> Store:
+        return RedisStore(self._url, self._prefix)
 
     async def clear(self) -> None:
         async with Redis.from_url(self._url, protocol=2) as client:

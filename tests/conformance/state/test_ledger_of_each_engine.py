@@ -20,7 +20,7 @@ SHORT_S = 0.05
 async def test_message_is_fresh_once_then_running_then_done(store: Store) -> None:
     assert await store.ledger.begin("stage", "m", "a", LONG_S) is Claim.FRESH
     assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.RUNNING
-    assert await store.ledger.finish("stage", "m", "a")
+    assert await store.ledger.finish("stage", "m", "a", LONG_S)
     assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.DONE
     assert await store.ledger.begin("stage", "m", "a", LONG_S) is Claim.DONE
 
@@ -33,7 +33,9 @@ async def test_stages_and_messages_are_claimed_apart(store: Store) -> None:
 
 async def test_owner_renews_its_lease(store: Store) -> None:
     assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
-    assert await store.ledger.begin("stage", "m", "a", LONG_S) is Claim.FRESH
+    assert await store.ledger.renew("stage", "m", "a", LONG_S)
+    assert not await store.ledger.renew("stage", "m", "b", LONG_S)
+    assert not await store.ledger.renew("stage", "other", "a", LONG_S)
     await asyncio.sleep(2 * SHORT_S)
     assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.RUNNING
 
@@ -42,20 +44,20 @@ async def test_lease_that_ran_out_goes_to_someone_else(store: Store, until: Any)
     assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
 
     async def free() -> bool:
-        return await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.FRESH
+        return await store.ledger.begin("stage", "m", "b", LONG_S, alone=True) is Claim.FRESH
 
     await until(free)
-    assert not await store.ledger.finish("stage", "m", "a")
+    assert not await store.ledger.finish("stage", "m", "a", LONG_S)
     await store.ledger.release("stage", "m", "a")
     assert await store.ledger.begin("stage", "m", "a", LONG_S) is Claim.RUNNING
-    assert await store.ledger.finish("stage", "m", "b")
-    assert not await store.ledger.finish("stage", "m", "a")
+    assert await store.ledger.finish("stage", "m", "b", LONG_S)
+    assert not await store.ledger.finish("stage", "m", "a", LONG_S)
 
 
 async def test_work_that_outlived_its_lease_is_done_if_nobody_took_it(store: Store) -> None:
     assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
     await asyncio.sleep(2 * SHORT_S)
-    assert await store.ledger.finish("stage", "m", "a")
+    assert await store.ledger.finish("stage", "m", "a", LONG_S)
     assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.DONE
 
 
@@ -69,23 +71,20 @@ async def test_released_message_is_fresh_again(store: Store) -> None:
 
 async def test_finished_message_cannot_be_released(store: Store) -> None:
     await store.ledger.begin("stage", "m", "a", LONG_S)
-    assert await store.ledger.finish("stage", "m", "a")
+    assert await store.ledger.finish("stage", "m", "a", LONG_S)
     await store.ledger.release("stage", "m", "a")
-    assert await store.ledger.finish("stage", "m", "a")
+    assert await store.ledger.finish("stage", "m", "a", LONG_S)
     assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.DONE
 
 
-async def test_finished_message_is_forgotten_after_the_retention(engine: Any, until: Any) -> None:
-    store = engine(retention_s=SHORT_S)
-    await store.connect()
+async def test_finished_message_is_forgotten_after_the_retention(store: Store, until: Any) -> None:
     await store.ledger.begin("stage", "m", "a", LONG_S)
-    await store.ledger.finish("stage", "m", "a")
+    await store.ledger.finish("stage", "m", "a", SHORT_S)
 
     async def forgotten() -> bool:
         return await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.FRESH
 
     await until(forgotten)
-    await store.close()
 
 
 @pytest.mark.parametrize("lease_s", [0.0, -1.0, float("nan")])
@@ -145,7 +144,7 @@ async def _walk(engine: Any, steps: list[tuple[str, str, str]]) -> None:
             else:
                 assert claim is Claim.RUNNING
         elif step == "finish":
-            finished = await store.ledger.finish("stage", message, owner)
+            finished = await store.ledger.finish("stage", message, owner, LONG_S)
             if message in finisher:
                 assert finished == (finisher[message] == owner)
             else:
@@ -160,20 +159,60 @@ async def _walk(engine: Any, steps: list[tuple[str, str, str]]) -> None:
     await engine.clear()
 
 
-async def test_the_third_to_try_is_told_that_two_were_lost(store: Store, until: Any) -> None:
-    async def taken(owner: str, claim: Claim) -> bool:
-        return await store.ledger.begin("stage", "m", owner, SHORT_S) is claim
+async def _taken(store: Store, owner: str, claim: Claim, *, alone: bool = False) -> bool:
+    return await store.ledger.begin("stage", "m", owner, SHORT_S, alone=alone) is claim
 
-    assert await taken("a", Claim.FRESH)
-    await until(lambda: taken("b", Claim.FRESH))
-    await until(lambda: taken("c", Claim.CRASHED))
+
+async def test_the_third_to_try_is_told_that_two_were_lost(store: Store, until: Any) -> None:
+    assert await _taken(store, "a", Claim.FRESH)
+    await until(lambda: _taken(store, "b", Claim.FRESH, alone=True))
+    await until(lambda: _taken(store, "c", Claim.CRASHED))
     assert await store.ledger.begin("stage", "m", "d", LONG_S) is Claim.RUNNING
     await store.ledger.release("stage", "m", "c")
     assert await store.ledger.begin("stage", "m", "d", LONG_S) is Claim.FRESH, "what was given back is forgotten"
 
 
-async def test_an_owner_that_renews_is_not_taken_for_another(store: Store) -> None:
+async def test_after_a_loss_the_next_waits_until_it_can_run_alone(store: Store, until: Any) -> None:
+    assert await _taken(store, "a", Claim.FRESH)
+    await until(lambda: _taken(store, "b", Claim.SUSPECT))
+    assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.SUSPECT, "an answer that got lost is the same"
+    assert await store.ledger.begin("stage", "m", "c", LONG_S, alone=True) is Claim.RUNNING
+    assert await store.ledger.begin("stage", "m", "b", LONG_S, alone=True) is Claim.FRESH
+    assert await store.ledger.finish("stage", "m", "b", LONG_S)
+
+
+async def test_who_was_lost_while_waiting_is_not_held_against_a_message(store: Store, until: Any) -> None:
+    assert await _taken(store, "a", Claim.FRESH)
+    for owner in "bcde":
+        await until(lambda owner=owner: _taken(store, owner, Claim.SUSPECT))
+        assert await store.ledger.renew("stage", "m", owner, SHORT_S)
+    await until(lambda: _taken(store, "f", Claim.FRESH, alone=True))
+    await until(lambda: _taken(store, "g", Claim.CRASHED))
+
+
+async def test_what_waits_can_be_given_back_and_finished(store: Store, until: Any) -> None:
+    assert await _taken(store, "a", Claim.FRESH)
+    await until(lambda: _taken(store, "b", Claim.SUSPECT))
+    await store.ledger.release("stage", "m", "b")
+    assert await _taken(store, "c", Claim.FRESH)
+    await until(lambda: _taken(store, "d", Claim.SUSPECT))
+    assert await store.ledger.finish("stage", "m", "d", LONG_S)
+    assert await _taken(store, "e", Claim.DONE)
+
+
+async def test_an_owner_that_is_late_but_alive_is_not_taken_for_another(store: Store) -> None:
+    assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
     for _ in range(5):
-        assert await store.ledger.begin("stage", "m", "a", SHORT_S) is Claim.FRESH
         await asyncio.sleep(2 * SHORT_S)
-    assert await store.ledger.finish("stage", "m", "a")
+        assert await store.ledger.renew("stage", "m", "a", SHORT_S)
+    assert await store.ledger.finish("stage", "m", "a", LONG_S)
+
+
+async def test_what_was_given_back_or_finished_is_not_renewed(store: Store) -> None:
+    await store.ledger.begin("stage", "m", "a", LONG_S)
+    await store.ledger.release("stage", "m", "a")
+    assert not await store.ledger.renew("stage", "m", "a", LONG_S)
+    assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.FRESH
+    await store.ledger.finish("stage", "m", "b", LONG_S)
+    assert not await store.ledger.renew("stage", "m", "b", LONG_S)
+    assert await store.ledger.begin("stage", "m", "b", LONG_S) is Claim.DONE

@@ -43,7 +43,7 @@ async def test_what_was_written_outlives_a_restart(engine: Any) -> None:
     await before.connect()
     await before.documents.put("recording", "id", {"a": "\udce9"}, unique={"path": "/\udce9"}, index={"hash": "h"})
     await before.ledger.begin("stage", "m", "owner", 60)
-    await before.ledger.finish("stage", "m", "owner")
+    await before.ledger.finish("stage", "m", "owner", 600.0)
     await before.progress.record(Update("rec", "0", "", "progress", Status.QUEUED))
     await before.progress.record(Update("rec", "1", "", "progress", Status.QUEUED))
     done = Update("rec", "1", "x", "analysis_complete", Status.COMPLETED, 1.0, {"results": {"bpm": 128.5}}, begins=True)

@@ -89,7 +89,7 @@ async def test_leases_and_counts_end_with_the_process_and_the_epoch_changes(tmp_
         before = await store.progress.record(begins(0.1))
         await store.ledger.begin("stage", "running", "owner", 600)
         await store.ledger.begin("stage", "done", "owner", 600)
-        await store.ledger.finish("stage", "done", "owner")
+        await store.ledger.finish("stage", "done", "owner", 600.0)
         await store.announce("connections", "old", 5, 600)
     async with opened(tmp_path) as store:
         assert await store.ledger.begin("stage", "running", "other", 600) is Claim.FRESH
@@ -105,9 +105,9 @@ async def test_leases_and_counts_end_with_the_process_and_the_epoch_changes(tmp_
 
 async def test_entries_expire_in_the_file_too(tmp_path: Path) -> None:
     path = tmp_path / "state.jsonl"
-    async with opened(tmp_path, save_every_s=0.02, retention_s=0.3) as store:
+    async with opened(tmp_path, save_every_s=0.02) as store:
         await store.ledger.begin("stage", "short", "owner", 600)
-        await store.ledger.finish("stage", "short", "owner")
+        await store.ledger.finish("stage", "short", "owner", 0.3)
         await until(lambda: path.exists() and "stage:short" in path.read_text())
     async with opened(tmp_path, save_every_s=0.02) as store:
         await asyncio.sleep(0.3)
