@@ -90,6 +90,13 @@ STEPS = """
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+    async def crash_some(order: Order) -> Answer:
+        await asyncio.sleep(0.01)
+        if order.path == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Answer(number=order.number)
+
+
     def sleep(order: Order) -> Answer:
         Path(order.path + ".reached").touch()
         time.sleep(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -69,7 +70,8 @@ class Audit:
 
     def close(self) -> None:
         """Write no more."""
-        self._handler.close()
+        with suppress(OSError):  # what was lost has been told of
+            self._handler.close()
 
 
 class _TellsOnce(logging.Handler):

@@ -156,7 +156,8 @@ class Topology(Section):
 
     def ledger(self, stage: Stage) -> Ledger:
         """The options of a stage's ledger: what it says itself, and the defaults for the rest."""
-        return self.defaults.stage.ledger.model_copy(update=stage.ledger.model_dump(exclude_unset=True))
+        own = {field: getattr(stage.ledger, field) for field in stage.ledger.model_fields_set}
+        return self.defaults.stage.ledger.model_copy(update=own)
 
     def exchange_name(self, key: str) -> str:
         """An exchange's name on the broker; the empty key is the default exchange."""

@@ -236,6 +236,35 @@ async def test_a_message_that_ends_its_worker_is_dead_lettered_after_two(shop: S
     assert await shop.depth("orders") == 0
 
 
+async def test_messages_beside_those_that_end_workers_are_all_done(shop: Shop) -> None:
+    poison = {30, 31, 120}
+    await shop.open("crash_some")
+    for number in range(200):
+        await shop.publish({"number": number, "path": "poison" if number in poison else ""}, id=f"id{number}")
+    deaths = 0
+    while len(shop.answered) < 200 - len(poison) or await shop.depth("orders.dlq") < len(poison):
+        worker = await _another_process(shop)
+        died = asyncio.ensure_future(worker.wait())
+        try:
+            while not died.done() and (
+                not await shop.has_answered(200 - len(poison)) or await shop.depth("orders.dlq") < len(poison)
+            ):
+                await asyncio.wait({died}, timeout=0.1)
+        finally:
+            if not died.done():
+                worker.terminate()
+            elif died.result() == -signal.SIGKILL:
+                deaths += 1
+            await died
+        assert deaths <= 2 * len(poison)
+    letters = [await shop.take("orders.dlq") for _ in poison]
+    assert {letter.message_id for letter in letters} == {f"id{number}" for number in poison}
+    assert {letter.headers[ERROR_CODE] for letter in letters} == {"WORKER_CRASHED"}
+    assert shop.answered == set(range(200)) - poison
+    assert len(shop.answer_ids) == len(shop.answered)
+    assert await shop.depth("orders") == 0
+
+
 async def _another_process(shop: Shop) -> asyncio.subprocess.Process:
     """A worker that can be killed; the leases it leaves end after a second."""
     program = f"""
