@@ -108,7 +108,7 @@ async def test_what_is_kept_expires_as_documented(redis_url: str, prefix: str, s
         "unique:recording": None,
         "index:recording": None,
         "ledger:stage:m": day,  # whoever is lost with it is remembered longer than a lease
-        "ledger:stage:n": 7 * day,
+        "ledger:stage:n": 600,  # as long as its stage says
         "members:connections": 30,
         "turns:queue": 7 * day,
     }
