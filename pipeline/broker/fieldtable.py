@@ -10,12 +10,14 @@ import struct
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 _LONGEST_SHORT = 255
 _SURELY_SHORT = _LONGEST_SHORT // 4  # characters, of four bytes at most
 _LONGEST_INTEGER = 2**63
-_PLAIN = frozenset({str, bool, float, bytes, type(None)})
+_DEEPEST = 32
+_PLAIN = frozenset({str, bool, bytes, type(None)})
 
 _byte = struct.Struct(">B")
 _long = struct.Struct(">I")
@@ -54,8 +56,13 @@ def encode_table(table: Mapping[str, Any]) -> bytes:
     return _long.pack(len(items)) + items
 
 
-def decode_table(data: bytes, at: int) -> tuple[dict[str, Any], int]:
-    """The table at an offset, and the offset after it. Raises ValueError, IndexError or struct.error if malformed."""
+def decode_table(data: bytes, at: int, depth: int = 0) -> tuple[dict[str, Any], int]:
+    """The table at an offset, and the offset after it.
+
+    Raises ValueError, LookupError or struct.error if malformed, or if tables and lists are in each other too deeply: a
+    frame has room for twenty thousand of them, no stack has.
+    """
+    _require_shallow(depth)
     end = at + 4 + _long.unpack_from(data, at)[0]
     at += 4
     table: dict[str, Any] = {}
@@ -63,8 +70,33 @@ def decode_table(data: bytes, at: int) -> tuple[dict[str, Any], int]:
         start = at + 1
         at = start + data[at]
         name = data[start:at].decode("utf-8", "replace")
-        table[name], at = _DECODERS[data[at]](data, at + 1)
+        table[name], at = _DECODERS[data[at]](data, at + 1, depth + 1)
     return table, at
+
+
+def decode_readable(data: bytes, at: int) -> dict[str, Any]:
+    """What can be read of the table at an offset; never raises."""
+    try:
+        return decode_table(data, at)[0]
+    except _MALFORMED:
+        pass
+    table: dict[str, Any] = {}
+    try:
+        end = at + 4 + _long.unpack_from(data, at)[0]
+        at += 4
+        while at < end:
+            start = at + 1
+            at = start + data[at]
+            name = data[start:at].decode("utf-8", "replace")
+            try:
+                table[name], at = _DECODERS[data[at]](data, at + 1, 1)
+            except _MALFORMED:
+                if data[at] not in _SIZED:
+                    break
+                at += 5 + _long.unpack_from(data, at + 1)[0]
+    except _MALFORMED:
+        pass
+    return table
 
 
 def table_entries(data: bytes) -> list[tuple[str, bytes]]:
@@ -74,7 +106,7 @@ def table_entries(data: bytes) -> list[tuple[str, bytes]]:
         start, begin = at, at + 1
         at = begin + data[at]
         name = data[begin:at].decode("utf-8", "replace")
-        _, at = _DECODERS[data[at]](data, at + 1)
+        _, at = _DECODERS[data[at]](data, at + 1, 1)
         entries.append((name, data[start:at]))
     return entries
 
@@ -109,6 +141,12 @@ def _encode_integer(value: int) -> bytes:
     return _large_integer.pack(b"l", value)
 
 
+def _encode_float(value: float) -> bytes:
+    if not isfinite(value):
+        raise ValueError(f"RabbitMQ closes the connection over {value}")
+    return _double.pack(b"d", value)
+
+
 def _encode_decimal(value: Decimal) -> bytes:
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int):
@@ -138,7 +176,7 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     bool: lambda value: b"t\x01" if value else b"t\x00",
     str: _encode_text,
     int: _encode_integer,
-    float: lambda value: _double.pack(b"d", value),
+    float: _encode_float,
     bytes: lambda value: _sized.pack(b"x", len(value)) + value,
     dict: lambda value: b"F" + encode_table(value),
     list: _encode_list,
@@ -148,17 +186,22 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
 }
 
 
-def _fixed(format: str) -> Callable[[bytes, int], tuple[Any, int]]:
+def _require_shallow(depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ValueError(f"More than {_DEEPEST} tables and lists are in each other")
+
+
+def _fixed(format: str) -> Callable[[bytes, int, int], tuple[Any, int]]:
     reader = struct.Struct(">" + format)
-    return lambda data, at: (reader.unpack_from(data, at)[0], at + reader.size)
+    return lambda data, at, _: (reader.unpack_from(data, at)[0], at + reader.size)
 
 
-def _decode_bytes(data: bytes, at: int) -> tuple[bytes, int]:
+def _decode_bytes(data: bytes, at: int, _: int = 0) -> tuple[bytes, int]:
     end = at + 4 + _long.unpack_from(data, at)[0]
     return data[at + 4 : end], end
 
 
-def _decode_text(data: bytes, at: int) -> tuple[str | bytes, int]:
+def _decode_text(data: bytes, at: int, _: int) -> tuple[str | bytes, int]:
     raw, end = _decode_bytes(data, at)
     try:
         return raw.decode(), end
@@ -166,22 +209,23 @@ def _decode_text(data: bytes, at: int) -> tuple[str | bytes, int]:
         return raw, end  # AMQP's "long string" is any bytes
 
 
-def _decode_list(data: bytes, at: int) -> tuple[list[Any], int]:
+def _decode_list(data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+    _require_shallow(depth)
     end = at + 4 + _long.unpack_from(data, at)[0]
     at += 4
     items: list[Any] = []
     while at < end:
-        item, at = _DECODERS[data[at]](data, at + 1)
+        item, at = _DECODERS[data[at]](data, at + 1, depth + 1)
         items.append(item)
     return items, at
 
 
-def _decode_decimal(data: bytes, at: int) -> tuple[Decimal, int]:
+def _decode_decimal(data: bytes, at: int, _: int) -> tuple[Decimal, int]:
     scale, unscaled = struct.unpack_from(">Bi", data, at)
     return Decimal(unscaled).scaleb(-scale), at + 5
 
 
-def decode_timestamp(data: bytes, at: int) -> tuple[datetime | None, int]:
+def decode_timestamp(data: bytes, at: int, _: int = 0) -> tuple[datetime | None, int]:
     """A time in UTC; None where no calendar has it. Values past the year 2106 are taken for milliseconds."""
     value: float = struct.unpack_from(">Q", data, at)[0]
     try:
@@ -190,8 +234,10 @@ def decode_timestamp(data: bytes, at: int) -> tuple[datetime | None, int]:
         return None, at + 8
 
 
-_DECODERS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
-    ord("t"): lambda data, at: (data[at] != 0, at + 1),
+_MALFORMED = (ValueError, LookupError, struct.error)
+_SIZED = frozenset(b"SAFx")
+_DECODERS: dict[int, Callable[[bytes, int, int], tuple[Any, int]]] = {
+    ord("t"): lambda data, at, _: (data[at] != 0, at + 1),
     ord("b"): _fixed("b"),
     ord("B"): _fixed("B"),
     ord("s"): _fixed("h"),
@@ -207,6 +253,6 @@ _DECODERS: dict[int, Callable[[bytes, int], tuple[Any, int]]] = {
     ord("A"): _decode_list,
     ord("T"): decode_timestamp,
     ord("F"): decode_table,
-    ord("V"): lambda _, at: (None, at),
+    ord("V"): lambda _, at, __: (None, at),
     ord("x"): _decode_bytes,
 }

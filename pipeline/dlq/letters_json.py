@@ -111,6 +111,7 @@ def exported(letter: DeadLetter, message: Message) -> dict[str, Any]:
         "failed_at": _time(letter.failed_at),
         "correlation_id": message.correlation_id,
         "content_type": message.content_type,
+        "content_encoding": message.content_encoding,
         "priority": message.priority,
         "timestamp": _time(message.timestamp),
         "headers": _json(message.headers),

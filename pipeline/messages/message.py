@@ -37,6 +37,7 @@ class Message:
     Attributes:
         priority: 0 to 255, or None.
         expiration_ms: per-message TTL in milliseconds, or None.
+        content_encoding: of somebody else's message; we set none.
         headers: AMQP field table; values are what AMQP can carry (str, int, float, bool, bytes, lists, tables).
     """
 
@@ -48,6 +49,7 @@ class Message:
     expiration_ms: int | None = None
     timestamp: datetime | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
+    content_encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class Acceptance:
             return None  # who consumes it outside may know it
         try:
             contract = self._contracts[name]
-            contract.decode(message.body, message.content_type)
+            contract.decode(message.body, message.content_type, message.content_encoding)
         except Permanent as refused:
             return Refusal(refused.reason, self._wrong_fields(name, message.body))
         return None

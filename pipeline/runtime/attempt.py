@@ -21,6 +21,9 @@ from pipeline.runtime.subject import Subject, subject_of
 from pipeline.runtime.work import Work
 from pipeline.topology.stages import Stage
 
+# Of a larger one, parsed into objects, a few megabytes may take gigabytes of memory.
+_LENIENT_BYTES = 1024 * 1024
+
 
 class Outcome(StrEnum):
     """How a delivery ended; the label of the metric."""
@@ -102,6 +105,8 @@ def identity_of(message: Message, body: BaseModel) -> str | None:
 
 
 def _lenient(body: bytes) -> object:
+    if len(body) > _LENIENT_BYTES:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -15,6 +15,8 @@ from pipeline.topology.model import MessageContract, Topology
 from pipeline.topology.values import Reference
 
 _CONTENT_TYPES = frozenset({None, "", "application/json", "text/json"})
+# Those in which JSON can be read as it is. What is compressed is not unpacked: a kilobyte may hold a gigabyte.
+_CONTENT_ENCODINGS = frozenset({"", "identity", "utf-8", "utf8", "us-ascii", "ascii"})
 _SHOWN_ERRORS = 5
 # Messages of these may quote the value, as may those of a model's own validators.
 _QUOTING_ERRORS = {
@@ -41,7 +43,7 @@ class Contract:
     max_size: int
     droppable: frozenset[str]
 
-    def decode(self, body: bytes, content_type: str | None = None) -> BaseModel:
+    def decode(self, body: bytes, content_type: str | None = None, content_encoding: str | None = None) -> BaseModel:
         """The validated body. Raises Permanent, whose reason names fields but holds no values."""
         if len(body) > self.max_size:
             raise Permanent(
@@ -49,6 +51,11 @@ class Contract:
             )
         if content_type not in _CONTENT_TYPES and not _is_json(content_type):
             raise Permanent(f"{self.name} is not JSON by its content type", ErrorCode.INVALID_MESSAGE)
+        if content_encoding is not None and content_encoding.lower() not in _CONTENT_ENCODINGS:
+            raise Permanent(
+                f"{self.name} is encoded as {printable(content_encoding, 40)!r}, which is not unpacked",
+                ErrorCode.INVALID_MESSAGE,
+            )
         try:
             valid: BaseModel = self.model.__pydantic_validator__.validate_json(body)
         except ValidationError as invalid:

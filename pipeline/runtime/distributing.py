@@ -10,10 +10,11 @@ from pipeline.broker.port import Broker, Delivery
 from pipeline.errors import BrokerError
 from pipeline.runtime.attempt import Outcome
 from pipeline.runtime.availability import Availability
-from pipeline.runtime.envelope import envelope_of, headers_of_next_attempt, republished
+from pipeline.runtime.envelope import envelope_of, headers_of_next_attempt
 from pipeline.runtime.hold import Hold
 from pipeline.runtime.lanes import Handles, Keys
 from pipeline.runtime.order import Turn
+from pipeline.runtime.republishing import republish
 
 _log = structlog.get_logger()
 
@@ -57,10 +58,10 @@ class Distributor:
         if key is None:
             return await self._handler.handle(delivery, hold)
         envelope = envelope_of(delivery, hold.queue)
-        message = republished(delivery.message, headers_of_next_attempt(envelope, envelope.attempt))
+        headers = headers_of_next_attempt(envelope, envelope.attempt)
         routing_key = _short(key) if self._hashed else str(partition_of(key, self._partitions) + 1)
         try:
-            await self._broker.publish(self._exchange, routing_key, message)
+            await republish(self._broker, self._exchange, routing_key, delivery.message, headers)
         except BrokerError as error:
             if not await self._broker_up.lost_within(self._hold_s):
                 _log.error(

@@ -37,6 +37,8 @@ OWN_HEADERS = frozenset(
     }
 )
 _MAX_ATTEMPT = 1_000_000
+_LONGEST_NAME = 255  # of a message, an exchange, a routing key; longer ones were written by somebody else
+_LONGEST_TRACE = 255
 
 
 def envelope_of(delivery: Delivery, queue: str) -> Envelope:
@@ -86,7 +88,7 @@ def headers_of_next_attempt(envelope: Envelope, attempt: int) -> dict[str, Any]:
 def headers_of_outputs(envelope: Envelope) -> dict[str, Any]:
     """What an output inherits from its input: the trace."""
     trace = envelope.headers.get(TRACEPARENT)
-    return {} if trace is None else {TRACEPARENT: trace}
+    return {TRACEPARENT: trace} if isinstance(trace, str) and len(trace) <= _LONGEST_TRACE else {}
 
 
 def republished(message: Message, headers: Mapping[str, Any]) -> Message:
@@ -96,6 +98,7 @@ def republished(message: Message, headers: Mapping[str, Any]) -> Message:
         message_id=message.message_id,
         correlation_id=message.correlation_id,
         content_type=message.content_type,
+        content_encoding=message.content_encoding,
         priority=message.priority,
         timestamp=message.timestamp,
         headers=headers,
@@ -106,7 +109,7 @@ def _text(headers: Mapping[str, Any], key: str) -> str | None:
     value = headers.get(key)
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and len(value) <= _LONGEST_NAME else None
 
 
 def _attempt(headers: Mapping[str, Any]) -> int:

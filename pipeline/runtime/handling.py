@@ -204,7 +204,8 @@ class Handler:
                 ErrorCode.UNKNOWN_MESSAGE,
             )
         message = attempt.delivery.message
-        return self._services.contracts[envelope.message].decode(message.body, message.content_type)
+        contract = self._services.contracts[envelope.message]
+        return contract.decode(message.body, message.content_type, message.content_encoding)
 
     async def _run(self, work: Work) -> Sequence[Any]:
         try:

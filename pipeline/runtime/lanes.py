@@ -40,7 +40,8 @@ class Keys:
         """The key; None where the message has none or is not valid. A message without an id gets one."""
         message = delivery.message
         try:
-            body = self._contracts[envelope_of(delivery, queue).message].decode(message.body, message.content_type)
+            contract = self._contracts[envelope_of(delivery, queue).message]
+            body = contract.decode(message.body, message.content_type, message.content_encoding)
         except Permanent:
             return None
         if message.message_id is None:

@@ -23,8 +23,9 @@ from pipeline.messages.message import (
     Envelope,
     Message,
 )
-from pipeline.runtime.envelope import OWN_HEADERS, headers_of_next_attempt, republished
+from pipeline.runtime.envelope import headers_of_next_attempt
 from pipeline.runtime.failure import Failure
+from pipeline.runtime.republishing import republish
 from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import Topology
 
@@ -95,15 +96,7 @@ class Retries:
             ERROR_STAGE: stage,
             FAILED_AT: datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
-        return self._publish(self._topology.dead_letter_exchange, queue, message, headers)
+        return republish(self._broker, self._topology.dead_letter_exchange, queue, message, headers)
 
     def _wait(self, delivery: Delivery, headers: dict[str, Any], delay: timedelta) -> Awaitable[None]:
-        return self._publish(self._topology.retry_queue(delay), delivery.queue, delivery.message, headers)
-
-    def _publish(self, exchange: str, routing_key: str, message: Message, headers: dict[str, Any]) -> Awaitable[None]:
-        try:
-            return self._broker.publish(exchange, routing_key, republished(message, headers))
-        except (TypeError, ValueError):
-            # A foreign publisher's headers and ours no longer fit into one frame: ours alone are kept.
-            ours = {key: value for key, value in headers.items() if key in OWN_HEADERS}
-            return self._broker.publish(exchange, routing_key, republished(message, ours))
+        return republish(self._broker, self._topology.retry_queue(delay), delivery.queue, delivery.message, headers)

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pamqp import decode, encode
 
-from pipeline.broker.fieldtable import check_table, decode_table, encode_short, encode_table
+from pipeline.broker.fieldtable import check_table, decode_readable, decode_table, encode_short, encode_table
 
 names = st.text(max_size=60).filter(lambda name: len(name.encode()) <= 255)
 scalars = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-(2**63), 2**63 - 1),
-    st.floats(allow_nan=False),
+    st.floats(allow_nan=False, allow_infinity=False),
     st.text(max_size=300),
     st.binary(max_size=300),
     st.datetimes(datetime(1970, 1, 1), datetime(2106, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001
@@ -110,3 +110,32 @@ def test_a_short_string_says_what_is_too_long() -> None:
     assert encode_short("é", "routing key") == b"\x02\xc3\xa9"
     with pytest.raises(ValueError, match="routing key"):
         encode_short("é" * 128, "routing key")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_over_which_rabbitmq_closes_the_connection_is_refused(value: float) -> None:
+    for refuse in (check_table, encode_table):
+        with pytest.raises(ValueError, match=r"Header 'x'.*RabbitMQ closes the connection"):
+            refuse({"x": [value]})
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_tables_and_lists_are_read_to_a_depth_that_can_be_written_again(kind: type) -> None:
+    value: Any = None
+    for _ in range(32):
+        value = {"": value} if kind is dict else [value]
+    deepest = encode_table({"deep": value})
+    assert decode_table(deepest, 0)[0] == {"deep": value}
+    deeper = encode_table({"before": 1, "deep": [value], "after": 2})
+    with pytest.raises(ValueError, match="More than 32"):
+        decode_table(deeper, 0)
+    assert decode_readable(deeper, 0) == {"before": 1, "after": 2}
+
+
+@given(tables, st.data())
+def test_reading_what_can_be_read_never_raises(table: dict[str, Any], data: st.DataObject) -> None:
+    encoded = bytearray(encode_table(table))
+    assert decode_readable(bytes(encoded), 0) == table
+    for _ in range(data.draw(st.integers(1, 4))):
+        encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    decode_readable(bytes(encoded[: data.draw(st.integers(0, len(encoded)))]), 0)

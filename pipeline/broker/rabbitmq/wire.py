@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import Any, NamedTuple
 
-from pipeline.broker.fieldtable import decode_table, decode_timestamp, encode_short, encode_table
+from pipeline.broker.fieldtable import decode_readable, decode_timestamp, encode_short, encode_table
 from pipeline.messages.message import Message
 
 METHOD, HEADER, BODY, HEARTBEAT_FRAME = 1, 2, 3, bytes((8, 0, 0, 0, 0, 0, 0, 0xCE))
@@ -157,12 +157,12 @@ def _read_properties(data: bytes, values: dict[str, Any]) -> None:
         more = _word.unpack_from(data, at)[0] & 1
         at += 2
     if flags & _CONTENT_TYPE:
-        values["content_type"], at = _read_short(data, at)
+        values["content_type"], at = _read_text(data, at)
     if flags & _CONTENT_ENCODING:
-        at += 1 + data[at]
+        values["content_encoding"], at = _read_text(data, at)
     if flags & _HEADERS:
         end = at + 4 + method_index(data, at)[0]
-        values["headers"] = _read_headers(data, at)
+        values["headers"] = decode_readable(data, at)
         at = end
     if flags & _DELIVERY_MODE:
         at += 1
@@ -170,23 +170,16 @@ def _read_properties(data: bytes, values: dict[str, Any]) -> None:
         values["priority"] = data[at]
         at += 1
     if flags & _CORRELATION_ID:
-        values["correlation_id"], at = _read_short(data, at)
+        values["correlation_id"], at = _read_text(data, at)
     if flags & _REPLY_TO:
         at += 1 + data[at]
     if flags & _EXPIRATION:
         text, at = _read_short(data, at)
         values["expiration_ms"] = int(text) if text.isdecimal() else None
     if flags & _MESSAGE_ID:
-        values["message_id"], at = _read_short(data, at)
+        values["message_id"], at = _read_text(data, at)
     if flags & _TIMESTAMP:
         values["timestamp"], at = decode_timestamp(data, at)
-
-
-def _read_headers(data: bytes, at: int) -> dict[str, Any]:
-    try:
-        return decode_table(data, at)[0]
-    except (ValueError, LookupError, struct.error):
-        return {}
 
 
 def _read_route(data: bytes, at: int) -> Route:
@@ -201,12 +194,24 @@ def _read_short(data: bytes, at: int) -> tuple[str, int]:
     return data[at + 1 : end].decode("utf-8", "replace"), end
 
 
+def _read_text(data: bytes, at: int) -> tuple[str | None, int]:
+    """A short string, None if it is no UTF-8: two ids must not become the same, nor too long to be sent again."""
+    end = at + 1 + data[at]
+    try:
+        return data[at + 1 : end].decode(), end
+    except UnicodeDecodeError:
+        return None, end
+
+
 def _properties(message: Message) -> bytes:
     flags = _DELIVERY_MODE
     parts = [b""]
     if message.content_type is not None:
         flags |= _CONTENT_TYPE
         parts.append(encode_short(message.content_type, "content type"))
+    if message.content_encoding is not None:
+        flags |= _CONTENT_ENCODING
+        parts.append(encode_short(message.content_encoding, "content encoding"))
     if message.headers:
         flags |= _HEADERS
         parts.append(encode_table(message.headers))

@@ -147,7 +147,12 @@ def test_properties_that_a_message_does_not_keep_are_skipped() -> None:
     header = frame.marshal(ContentHeader(0, 3, properties), 7)[7:-1]
     read = wire.read_message(header, b"abc")
     assert read == Message(
-        b"abc", message_id="id", correlation_id="correlation", content_type="text/plain", headers={"a": 1}
+        b"abc",
+        message_id="id",
+        correlation_id="correlation",
+        content_type="text/plain",
+        content_encoding="gzip",
+        headers={"a": 1},
     )
 
 
