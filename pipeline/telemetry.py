@@ -19,6 +19,9 @@ DURATION = Histogram(
 )
 BREAKER = Gauge("pipeline_breaker_state", "0 closed, 1 half open, 2 open: not consumed", ["dependency"])
 BREAKER_OPENED = Counter("pipeline_breaker_opened_total", "How often a dependency was found away", ["dependency"])
+BROKER_BLOCKED = Gauge(
+    "pipeline_broker_blocked", "Connections from which RabbitMQ takes no messages (memory or disk alarm)"
+)
 TOPOLOGY = Gauge("pipeline_topology_info", "1 for the revision of the topology that is in force", ["revision"])
 RELOADS = Counter("pipeline_topology_reloads_total", "Attempts to go over to a changed topology", ["outcome"])
 

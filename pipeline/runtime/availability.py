@@ -123,15 +123,16 @@ class Availability:
         """Bring it up, and back whenever it was lost, for as long as this runs."""
         while True:
             await self._away.wait()
-            attempt = 0
+            attempt, said = 0, ""
             while True:
                 try:
                     await connected(self._server)
                     break
                 except (Unreachable, StateUnavailable) as error:
                     attempt += 1
-                    if attempt == 1:
-                        _log.error(f"{self._what} does not answer; trying again until it does", reason=str(error))
+                    if str(error) != said:  # a server that restarts may refuse the login afterwards
+                        said = str(error)
+                        _log.error(f"{self._what} does not answer; trying again until it does", reason=said)
                     await asyncio.sleep(backoff_delay(attempt))
             self._away.clear()
             self._up.set()

@@ -91,7 +91,8 @@ def _classified(error: BaseException) -> Failure:
     if isinstance(error, Unroutable):
         return Failure(ErrorCode.UNROUTABLE, name, "An output reached no queue; check the topology's bindings")
     if isinstance(error, NotConfirmed):
-        return Failure(ErrorCode.DEPENDENCY_UNAVAILABLE, name, "The broker did not take an output")
+        reason = printable(f"The broker did not take an output: {error}", _REASON_LIMIT)
+        return Failure(ErrorCode.DEPENDENCY_UNAVAILABLE, name, reason)
     if isinstance(error, StateUnavailable):
         return Failure(ErrorCode.DEPENDENCY_UNAVAILABLE, name, "The state store did not answer")
     if isinstance(error, WorkerCrashed):

@@ -131,7 +131,7 @@ class Subscription:
         hold.give_back()
 
     async def _consume(self, patient: bool) -> tuple[Consumer, Hold]:
-        attempt = 0
+        attempt, refused = 0, ""
         while True:
             await self._broker_up.wait()
             for gate in self._gates:
@@ -145,13 +145,16 @@ class Subscription:
                 if not (patient or self.consuming.is_set()):
                     raise self._refused(error) from error
                 attempt += 1
-                if attempt == 1:
-                    _log.error("a queue cannot be consumed; trying until it can", queue=self._name, reason=str(error))
+                if str(error) != refused:
+                    refused = str(error)
+                    _log.error("a queue cannot be consumed; trying until it can", queue=self._name, reason=refused)
                 await asyncio.sleep(backoff_delay(attempt))
             except Unreachable:
                 attempt += 1
                 await asyncio.sleep(backoff_delay(attempt))
             else:
+                if refused:
+                    _log.warning("a queue is consumed again", queue=self._name, tries=attempt + 1)
                 self._open[consumer] = hold
                 return consumer, hold
 

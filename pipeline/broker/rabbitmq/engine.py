@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+import structlog
 from aiormq.abc import AbstractChannel
 from yarl import URL
 
@@ -21,6 +22,7 @@ from pipeline.messages.message import Message
 
 _PING_TIMEOUT_S = 5.0
 _NOT_FOUND, _LOCKED = 404, 405
+_log = structlog.get_logger()
 _T = TypeVar("_T")
 
 
@@ -82,6 +84,8 @@ class RabbitMQBroker:
             except Unreachable as failure:
                 failures.append(failure)
             else:
+                for failed in failures:
+                    _log.warning("a RabbitMQ could not be used; the next one is", reason=str(failed))
                 return
         if len(failures) == 1:
             raise failures[0]
@@ -93,10 +97,7 @@ class RabbitMQBroker:
         if self._getter is not None:
             await self._getter.close()
         self._end("closed")
-        await self._close_links()
-        if self._tidying is not None:
-            await self._tidying
-            self._tidying = None
+        await asyncio.shield(self._tidy())
 
     async def ping(self) -> None:
         try:
@@ -228,7 +229,7 @@ class RabbitMQBroker:
     def _on_lost(self, reason: str) -> None:
         if not self._closed.is_set():
             self._end(reason)
-            self._tidying = asyncio.get_running_loop().create_task(self._close_links())
+            self._tidy()
 
     def _end(self, reason: str) -> None:
         """Tell everyone who waits for something that it won't come."""
@@ -244,7 +245,14 @@ class RabbitMQBroker:
         self._control = None
         self._closed.set()
 
-    async def _close_links(self) -> None:
+    def _tidy(self) -> asyncio.Task[None]:
+        """Close the connections, also where who asks for it is cancelled meanwhile."""
+        self._tidying = asyncio.get_running_loop().create_task(self._close_links(self._tidying))
+        return self._tidying
+
+    async def _close_links(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await before
         links, self._publishing, self._consuming = (self._publishing, self._consuming), None, None
         for link in links:
             if link is not None:

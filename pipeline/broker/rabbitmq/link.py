@@ -25,8 +25,9 @@ from aiormq.connection import TCPTransportFactory, TLSTransportFactory
 from yarl import URL
 
 from pipeline.broker.rabbitmq.frames import ChannelTap, FrameReader, Verdict
-from pipeline.broker.rabbitmq.wire import read_close
+from pipeline.broker.rabbitmq.wire import read_blocked, read_close
 from pipeline.errors import Unreachable
+from pipeline.telemetry import BROKER_BLOCKED
 
 # All that it logs, often with a traceback, reaches the caller as an exception.
 logging.getLogger("aiormq").setLevel(logging.CRITICAL)
@@ -167,6 +168,7 @@ class Link:
         self.flush()
 
     def _on_closed(self, _: AbstractConnection | None, error: BaseException | None) -> None:
+        self._watch.end()
         self._ended = self._watch.reason or str(error or "") or "closed"
         self._tell_lost()
 
@@ -230,12 +232,20 @@ class _Watch(ChannelTap):
         if index == _CONNECTION_CLOSE:
             self.code, self.reason = read_close(data, at)
         elif index == _CONNECTION_BLOCKED:
-            self.blocked = True
-            _log.warning("broker_blocks_publishers")
+            self._note(blocked=True)
+            _log.warning("broker_blocks_publishers", reason=read_blocked(data, at))
         elif index == _CONNECTION_UNBLOCKED:
-            self.blocked = False
+            self._note(blocked=False)
             _log.warning("broker_takes_messages_again")
         return Verdict.LEAVE
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._note(blocked=False)
+
+    def _note(self, *, blocked: bool) -> None:
+        BROKER_BLOCKED.inc(blocked - self.blocked)
+        self.blocked = blocked
 
 
 async def answer(call: Awaitable[_T]) -> _T:
@@ -243,14 +253,16 @@ async def answer(call: Awaitable[_T]) -> _T:
     try:
         return await call
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _is_cancelled():
             raise
         # aiormq cancels what waits for an answer when its connection closes.
         raise ChannelGone(0, "the connection was lost") from None
-    except aiormq.AMQPChannelError as error:
-        raise ChannelGone(_CODES.get(type(error), 0), str(error)) from error
     except Exception as error:
+        if _is_cancelled():
+            # aiormq makes another error of a cancellation that comes as the broker closes the connection.
+            raise asyncio.CancelledError from error
+        if isinstance(error, aiormq.AMQPChannelError):
+            raise ChannelGone(_CODES.get(type(error), 0), str(error)) from error
         # A bare Exception is what aiormq gives those who ask while its connection closes without an error, and
         # StopAsyncIteration those whose connection was closed while they logged in.
         if type(error) is Exception or isinstance(
@@ -258,6 +270,11 @@ async def answer(call: Awaitable[_T]) -> _T:
         ):
             raise ChannelGone(0, str(error) or "the connection was lost") from error
         raise
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 _CODES: dict[type[Exception], int] = {

@@ -133,6 +133,11 @@ def read_close(data: bytes, at: int) -> tuple[int, str]:
     return _word.unpack_from(data, at)[0], _read_short(data, at + 2)[0]
 
 
+def read_blocked(data: bytes, at: int) -> str:
+    """Why the broker takes no messages, from a `connection.blocked`."""
+    return _read_short(data, at)[0]
+
+
 def read_body_size(data: bytes, at: int) -> int:
     """Bytes of body that follow a content header; `at` is the offset of its payload."""
     size: int = _quad.unpack_from(data, at + 4)[0]

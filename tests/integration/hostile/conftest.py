@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiormq
 import pytest
 
 from pipeline.broker.fieldtable import encode_table
 from pipeline.messages.message import MESSAGE_NAME
+from pipeline.provision.management import NotFound
 from tests.shop import Shop, eventually
 
 SECRET = "s3cret"
@@ -61,6 +64,58 @@ async def stranger(shop: Shop) -> AsyncIterator[Stranger]:
     made = Stranger(shop.amqp_url)
     yield made
     await made.close()
+
+
+class User:
+    """A user of the shop's vhost who may do what a worker does, and whose password is the secret."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self.name = f"user-{shop.vhost}"
+        parts = urlsplit(shop.amqp_url)
+        self.url = parts._replace(netloc=f"{self.name}:{SECRET}@{parts.hostname}:{parts.port}").geturl()
+
+    async def create(self) -> None:
+        await self.change_password(SECRET)
+        await self.permit()
+
+    async def change_password(self, password: str) -> None:
+        await self._shop.management.put("users", self.name, body={"password": password, "tags": ""})
+
+    async def permit(self, **permissions: str) -> None:
+        """Give permissions: everything that is not said otherwise here."""
+        allowed = {"configure": "^$", "write": ".*", "read": ".*", **permissions}
+        await self._shop.management.put("permissions", self._shop.vhost, self.name, body=allowed)
+
+    async def cut(self) -> None:
+        """Have the broker close the user's connections, both of a worker."""
+        names: list[str] = []
+
+        async def listed() -> bool:
+            rows = await self._shop.management.list("connections")
+            names[:] = [row["name"] for row in rows if row.get("user") == self.name]
+            return len(names) == 2
+
+        await eventually(listed)
+        for each in names:
+            with suppress(NotFound):
+                await self._shop.management.delete("connections", each)
+
+    async def delete(self) -> None:
+        with suppress(NotFound):
+            await self._shop.management.delete("users", self.name)
+
+
+@pytest.fixture
+async def user(shop: Shop) -> AsyncIterator[User]:
+    made = User(shop)
+    yield made
+    await made.delete()
+
+
+def said(logs: list[Any], event: str, reason: str = "") -> Callable[[], bool]:
+    """Whether the worker has logged that."""
+    return lambda: any(each["event"].startswith(event) and reason in each.get("reason", "") for each in logs)
 
 
 @pytest.fixture(autouse=True)

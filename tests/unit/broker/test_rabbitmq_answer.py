@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiormq
 import pytest
 from aiormq.base import FutureStore
 
@@ -30,6 +31,21 @@ async def test_a_mistake_in_the_question_is_not_taken_for_a_lost_connection() ->
 
 async def test_a_cancelled_question_stays_cancelled() -> None:
     asking = asyncio.ensure_future(answer(asyncio.sleep(30)))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+@pytest.mark.parametrize("error", [aiormq.exceptions.InvalidFrameError, aiormq.ChannelNotFoundEntity, OSError])
+async def test_a_cancellation_of_which_aiormq_makes_another_error_is_still_one(error: type[Exception]) -> None:
+    async def log_in() -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            raise error("Expected one of ['Connection.OpenOk']") from None
+
+    asking = asyncio.ensure_future(answer(log_in()))
     await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
