@@ -46,12 +46,14 @@ class Stranger:
         self._url = url
         self._connection: aiormq.abc.AbstractConnection | None = None
 
-    async def send(self, body: bytes, properties: Properties | None = None, *, key: str = "order") -> None:
+    async def send(
+        self, body: bytes, properties: Properties | None = None, *, exchange: str = "in", key: str = "order"
+    ) -> None:
         if self._connection is None:
             self._connection = await aiormq.connect(self._url)
         channel = await self._connection.channel()
         sent = properties or Properties()
-        await channel.basic_publish(body, exchange="in", routing_key=key, properties=sent)  # type: ignore[arg-type]
+        await channel.basic_publish(body, exchange=exchange, routing_key=key, properties=sent)  # type: ignore[arg-type]
         await channel.close()
 
     async def close(self) -> None:
