@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 
 import pytest
 
 from pipeline.errors import ErrorCode
 from pipeline.messages.message import ERROR_CODE, ERROR_MESSAGE
-from tests.integration.hostile.conftest import SECRET, Properties, Stranger, serves
+from tests.integration.hostile.bad_messages import BOMB, MIB, REFUSED, TAKEN
+from tests.integration.hostile.conftest import Properties, Stranger, serves
 from tests.shop import Shop
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
-
-MIB = 1024 * 1024
-GOOD = b'{"number": 5}'
-BOMB = gzip.compress(b" " * 64 * MIB + GOOD)  # 64 KB
-NOT_JSON = "Invalid JSON"
-
-REFUSED: dict[str, tuple[bytes, Properties, str]] = {
-    "no bytes": (b"", Properties(), NOT_JSON),
-    "text": (f"number = 5 # {SECRET}".encode(), Properties(), NOT_JSON),
-    "bytes that are no UTF-8": (b'{"number": 5, "path": "\xff\xfe\x80"}', Properties(), NOT_JSON),
-    "UTF-16": (GOOD.decode().encode("utf-16"), Properties(), NOT_JSON),
-    "UTF-8 with a byte order mark": (GOOD.decode().encode("utf-8-sig"), Properties(), NOT_JSON),
-    "half a surrogate pair": (b'{"number": 5, "path": "\\ud800"}', Properties(), NOT_JSON),
-    "JSON cut off": (b'{"number": 5', Properties(), NOT_JSON),
-    "two JSON values": (GOOD + GOOD, Properties(), NOT_JSON),
-    "lists in each other": (b"[" * 100_000, Properties(), NOT_JSON),
-    "lists in each other in a field that nobody reads": (
-        b'{"number": 5, "note": ' + b"[" * 50_000 + b"]" * 50_000 + b"}",
-        Properties(),
-        NOT_JSON,
-    ),
-    "no number": (b'{"number": NaN}', Properties(), "number: "),
-    "an infinite number": (b'{"number": 1e400}', Properties(), "number: "),
-    "a number of five thousand digits": (b'{"number": ' + b"9" * 5_000 + b"}", Properties(), NOT_JSON),
-    "another type of content": (GOOD, Properties(content_type=b"application/xml"), "not JSON by its content type"),
-    "gzip": (gzip.compress(GOOD), Properties(content_encoding=b"gzip"), "encoded as 'gzip'"),
-    "gzip that nobody told of": (gzip.compress(GOOD), Properties(), NOT_JSON),
-    "a gzip bomb": (BOMB, Properties(content_type=b"application/json", content_encoding=b"GZIP"), "encoded as 'GZIP'"),
-    "JSON that is said to be encoded": (GOOD, Properties(content_encoding=b"br"), "encoded as 'br'"),
-}
-TAKEN: dict[str, tuple[bytes, Properties, int]] = {
-    "a name twice: the last counts": (b'{"number": 4, "number": 5}', Properties(), 5),
-    "a number of thirty digits": (b'{"number": ' + b"9" * 30 + b"}", Properties(), 10**30 - 1),
-    "no type of content": (GOOD, Properties(), 5),
-    "a type of content that is no UTF-8": (GOOD, Properties(content_type=b"\xff"), 5),
-    "a character set, as some clients say it": (GOOD, Properties(content_encoding=b"UTF-8"), 5),
-    "a +json type with a parameter": (GOOD, Properties(content_type=b"application/vnd.x+json; charset=utf-8"), 5),
-}
 
 
 @pytest.mark.parametrize("case", REFUSED)

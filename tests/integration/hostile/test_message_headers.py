@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
 
 import aiormq
@@ -20,49 +19,11 @@ from pipeline.messages.message import (
     TRACEPARENT,
     Message,
 )
+from tests.integration.hostile.bad_messages import BROKEN, GOOD, HEADERS, ROOM, table
 from tests.integration.hostile.conftest import Properties, Stranger, serves
 from tests.shop import TOPOLOGY, Shop, eventually
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
-
-FRAME_MAX = 131_072  # RabbitMQ's default; properties can't be split, so no message has more of them
-ROOM = FRAME_MAX - 8 - 12 - 2  # without the frame, the content header, the property flags
-GOOD, BROKEN = b'{"number": 5}', b'{"number": '
-
-
-def table(entries: bytes) -> bytes:
-    """A field table of entries that are encoded already, with the name of the message."""
-    named = encode_table({MESSAGE_NAME: "order"})[4:]
-    return struct.pack(">I", len(named) + len(entries)) + named + entries
-
-
-def nested(kind: bytes, depth: int) -> bytes:
-    """The header `deep`: as many tables (`F`), each with the next one under no name, or lists (`A`)."""
-    value = b"V"
-    for _ in range(depth):
-        inside = (b"\x00" if kind == b"F" else b"") + value
-        value = kind + struct.pack(">I", len(inside)) + inside
-    return b"\x04deep" + value
-
-
-def many() -> bytes:
-    """As many headers as fit into a frame, each with a name of its own."""
-    entry = len(encode_table({"00000": None})) - 4
-    names = (ROOM - len(table(b""))) // entry
-    return b"".join(encode_table({f"{number:05}": None})[4:] for number in range(names))
-
-
-HEADERS: dict[str, bytes] = {
-    "as many as fit into a frame": many(),
-    "the same name 60,000 times": b"\x00V" * 60_000,
-    "a list of 100,000 values": encode_table({"list": [None] * 100_000})[4:],
-    "tables in each other": nested(b"F", 15_000),
-    "lists in each other": nested(b"A", 20_000),
-    "tables in each other, just readable to a stack": nested(b"F", 300),
-    "a list in each other, as deep as is read": nested(b"A", 32),
-    "one of 130,000 bytes": encode_table({"long": "x" * 130_000})[4:],
-    "names that are no UTF-8": b"".join(bytes((255,)) + b"\xff" * 255 + b"V" for _ in range(200)),
-}
 
 
 @pytest.mark.parametrize("case", HEADERS)
