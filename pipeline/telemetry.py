@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+from structlog.typing import EventDict
 
 DELIVERIES = Counter("pipeline_deliveries_total", "Deliveries by stage and outcome", ["stage", "outcome"])
 PUBLISHED = Counter("pipeline_published_total", "Messages published and confirmed, by message name", ["message"])
@@ -29,7 +31,7 @@ RELOADS = Counter("pipeline_topology_reloads_total", "Attempts to go over to a c
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     """One line per event on standard error: JSON unless it is a terminal."""
     as_json = not sys.stderr.isatty() if json is None else json
-    renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderers = [structlog.processors.JSONRenderer()] if as_json else [_printable, structlog.dev.ConsoleRenderer()]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -37,7 +39,7 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -46,3 +48,14 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
     logging.basicConfig(
         level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
     )
+
+
+def _printable(_: Any, __: str, event: EventDict) -> EventDict:
+    """For terminals: an id of somebody else's message may hold what clears the screen, or begins another line."""
+    return {
+        key: _shown(value) if isinstance(value, str) and key != "exception" else value for key, value in event.items()
+    }
+
+
+def _shown(text: str) -> str:
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
