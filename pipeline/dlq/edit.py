@@ -92,7 +92,9 @@ async def edit(
                     "The dead letter is not the one that was looked at", where=queue.name, fix="Look at it again"
                 )
             fields = changed_fields(delivery.message.body, body)
-            message = _edited(replace(revived(delivery, clock.time()), body=body), clock.time())
+            # What was compressed is given as it is now.
+            corrected = replace(revived(delivery, clock.time()), body=body, content_encoding=None)
+            message = _edited(corrected, clock.time())
             refusal = validate(queue, message)
             if refusal is not None or dry_run or not fields:
                 return Edited(False, letter, fields, refusal)

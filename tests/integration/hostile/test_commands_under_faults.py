@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import signal
 import subprocess
 import uuid
@@ -12,7 +14,8 @@ import pytest
 
 from pipeline.errors import ExitCode
 from tests.acceptance.commands import Commands
-from tests.integration.hostile.conftest import SECRET, User
+from tests.integration.hostile.bad_messages import BOMB, BROKEN, GOOD, HEADERS, REFUSED, table
+from tests.integration.hostile.conftest import SECRET, Properties, Stranger, User
 from tests.shop import Shop, eventually
 
 pytestmark = [pytest.mark.rabbitmq, pytest.mark.redis]
@@ -90,3 +93,48 @@ async def test_who_publishes_to_nowhere_is_told_in_a_line_what_is_missing(
     assert "pipeline apply" in done.stderr
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr
+
+
+async def test_letters_of_the_worst_kind_are_shown_kept_by_a_replay_saved_and_purged(
+    shop: Shop, user: User, commands: Commands, stranger: Stranger
+) -> None:
+    await shop.open("answer")
+    await user.create()
+    letters = [(body, properties) for body, properties, _ in REFUSED.values()]
+    letters += [(BROKEN, Properties(headers=table(entries), message_id=b"\x1b[2J")) for entries in HEADERS.values()]
+    for body, properties in letters:
+        await stranger.send(body, properties, exchange="", key="orders.dlq")
+    for arguments in (["list"], ["group"], ["show", "orders"], ["show", "orders", "--bodies"]):
+        for output in ("text", "json"):
+            shown = await asyncio.to_thread(commands.run, "dlq", *arguments, "--output", output)
+            assert shown.returncode == ExitCode.DONE, (arguments, shown.stderr)
+            assert "\x1b[2J" not in shown.stdout
+    replayed = await asyncio.to_thread(commands.run, "dlq", "replay", "orders")
+    assert replayed.returncode == ExitCode.PARTLY_DONE, replayed.stderr
+    assert "Traceback" not in replayed.stderr
+    assert await shop.depth("orders.dlq") == len(letters)
+    file = shop.folder / "letters.jsonl"
+    purged = await asyncio.to_thread(commands.run, "dlq", "purge", "orders", "--yes", "--save", str(file))
+    assert purged.returncode == ExitCode.DONE, purged.stderr
+    saved = [base64.b64decode(json.loads(line)["body_base64"]) for line in file.read_text().splitlines()]
+    assert saved == [body for body, _ in letters]
+    assert await shop.depth("orders.dlq") == 0
+
+
+async def test_a_compressed_letter_is_worked_on_when_its_body_has_been_corrected(
+    shop: Shop, user: User, commands: Commands, stranger: Stranger
+) -> None:
+    await shop.open("answer")
+    await user.create()
+    await shop.start()
+    await stranger.send(BOMB, Properties(content_encoding=b"gzip", message_id=b"bomb"))
+    await eventually(lambda: depth_is(shop, "orders.dlq", 1))
+    (shop.folder / "body.json").write_bytes(GOOD)
+    edited = await asyncio.to_thread(commands.run, "dlq", "edit", "orders", "--id", "bomb", "--body", "body.json")
+    assert edited.returncode == ExitCode.DONE, edited.stderr
+    assert await shop.answers(1) == [5]
+    assert await shop.depth("orders.dlq") == 0
+
+
+async def depth_is(shop: Shop, queue: str, count: int) -> bool:
+    return await shop.depth(queue) == count
