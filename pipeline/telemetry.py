@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any
 
@@ -29,13 +30,22 @@ RELOADS = Counter("pipeline_topology_reloads_total", "Attempts to go over to a c
 
 
 def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
-    """One line per event on standard error: JSON unless it is a terminal."""
+    """One line per event on standard error: JSON unless it is a terminal; with a supervised worker's number.
+
+    That is inherited in the environment, so that the processes a worker starts say it too.
+    """
+    worker = os.environ.get("PIPELINE_WORKER", "")
+
+    def add_worker(_: Any, __: str, event: EventDict) -> EventDict:
+        return {"worker": int(worker), **event} if worker.isdecimal() else event
+
     as_json = not sys.stderr.isatty() if json is None else json
     renderers = [structlog.processors.JSONRenderer()] if as_json else [_printable, structlog.dev.ConsoleRenderer()]
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            add_worker,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -45,8 +55,9 @@ def configure_logging(level: str = "info", *, json: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    said_by = f"worker={worker} " if worker.isdecimal() else ""
     logging.basicConfig(
-        level=max(threshold, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
+        level=max(threshold, logging.WARNING), stream=sys.stderr, format=f"{said_by}%(levelname)s %(name)s %(message)s"
     )
 
 

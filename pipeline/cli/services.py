@@ -12,6 +12,7 @@ import uvloop
 from pipeline.app.engines import require_servers
 from pipeline.app.loading import Loaded, load
 from pipeline.app.serve import Part, Serving, serve
+from pipeline.app.supervising import supervise, supervised
 from pipeline.cli.console import stderr, stdout
 from pipeline.cli.progress_table import ProgressTable
 from pipeline.errors import PipelineError
@@ -31,14 +32,28 @@ def register(app: typer.Typer) -> None:
 def run_command(
     context: typer.Context,
     stage: Annotated[list[str] | None, typer.Option("--stage", "-s", help="Only these stages.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="As many processes, started again when they end.")
+    ] = None,
+    ready_within: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="With --workers: for a new worker to begin, on SIGHUP.")
+    ] = 60.0,
+    lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> int:
-    """Run the stages on RabbitMQ and Redis until SIGTERM, which drains."""
+    """Run the stages on RabbitMQ and Redis until SIGTERM, which drains.
+
+    SIGHUP takes a changed topology over. With --workers it replaces the workers one after the other, code and all.
+    Folders are watched by `pipeline watch`, once, however many workers there are.
+    """
     loaded = _start(context.obj, "run")
     unknown = sorted(set(stage or ()) - set(loaded.topology.stages))
     if unknown:
         known = ", ".join(loaded.topology.stages)
         raise PipelineError(f"The topology has no stage {unknown[0]!r}", fix=f"It has: {known}")
-    return uvloop.run(serve(loaded, {Part.WORKER}, stages=stage))
+    if workers is not None:
+        return uvloop.run(supervise(loaded, workers, stage or (), begins_within_s=ready_within))
+    beside = None if lifeline is None else supervised(lifeline)
+    return uvloop.run(serve(loaded, {Part.WORKER}, stages=stage, beside=beside))
 
 
 def api_command(context: typer.Context) -> int:
