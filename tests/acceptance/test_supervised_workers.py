@@ -123,8 +123,10 @@ class Shop:
                 delivery.ack()
                 found.append(json.loads(delivery.message.body)["number"])
             if deadly is not None:
-                while (letter := await broker.get("placed.dlq")) is None:
+                letter = None
+                while not letter:
                     await asyncio.sleep(0.05)
+                    letter = await broker.get("placed.dlq")
                 assert letter.message.headers[ERROR_CODE] == "WORKER_CRASHED"
                 letter.ack()
         await broker.close()
