@@ -131,9 +131,11 @@ class Broker(Protocol):
         *,
         prefetch: int,
         on_lost: Callable[[], None] | None = None,
+        connection: str | None = None,
     ) -> Consumer:
         """Call `on_delivery` for each delivery, with at most `prefetch` of them unsettled at a time.
 
+        Those with the same name of a `connection` share one, apart from all others; it is lost with them.
         `on_lost` is called once if the subscription ends without `cancel`: queue deleted, channel or
         connection closed. Raises NoSuchQueue, Unreachable.
         """

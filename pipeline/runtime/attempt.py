@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
+from pipeline.messages.fields import field_of
 from pipeline.messages.message import FAILED_AT, REPLAYED_AT, Envelope, Message
 from pipeline.runtime.failure import Failure
 from pipeline.runtime.hold import Hold
@@ -94,14 +95,22 @@ class Attempt:
     def field(self, name: str) -> str | None:
         """A text field of the body, of an invalid one too where it can be read: to say which recording failed."""
         body: Any = self.work.body if self.work is not None else _lenient(self.delivery.message.body)
-        value = body.get(name) if isinstance(body, Mapping) else getattr(body, name, None)
+        value = (
+            body.get(name)
+            if isinstance(body, Mapping)
+            else field_of(body, name)
+            if isinstance(body, BaseModel)
+            else None
+        )
         return value if isinstance(value, str) and 0 < len(value) <= 4096 and value.isprintable() else None
 
 
 def identity_of(message: Message, body: BaseModel) -> str | None:
     """What tells a message from others: the AMQP property, else the body's field, else nothing."""
-    own = getattr(body, "message_id", None)
-    return message.message_id or (own if isinstance(own, str) else None) or None
+    if message.message_id:
+        return message.message_id
+    own = field_of(body, "message_id")
+    return own if isinstance(own, str) and own else None
 
 
 def _lenient(body: bytes) -> object:

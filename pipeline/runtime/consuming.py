@@ -80,4 +80,5 @@ class Consuming:
             broker_up=self._services.broker_up,
             gates=(*needed, *self._services.breakers.of(stage.depends_on, self._topology)),
             in_order=stage.order_by is not None,
+            connection=stage.connection,
         )

@@ -70,7 +70,6 @@ class Distributor:
                     exchange=self._exchange,
                     reason=str(error),
                 )
-            delivery.reject(requeue=True)
             return Outcome.RETURNED
         delivery.ack()
         return Outcome.COMPLETED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from pipeline.runtime.availability import Availability
 from pipeline.runtime.failure import Failure
 from pipeline.runtime.leases import Leases
 from pipeline.runtime.progress import Reporter
-from pipeline.runtime.retry import DeadLetter, Retries
+from pipeline.runtime.retry import DeadLetter, Retries, Retry
 from pipeline.state.port import Progress, Status
 from pipeline.topology.stages import Stage
 from pipeline.topology.values import format_duration
@@ -53,13 +52,14 @@ class Failing:
         if isinstance(verdict, DeadLetter):
             await self._dead_letter(attempt, failure, verdict.queue)
             return Outcome.DEAD_LETTERED
-        await self._retry(attempt, failure, verdict.delay)
+        await self._retry(attempt, failure, verdict)
         return Outcome.RETRIED
 
-    async def _retry(self, attempt: Attempt, failure: Failure, delay: timedelta) -> None:
+    async def _retry(self, attempt: Attempt, failure: Failure, verdict: Retry) -> None:
+        delay = verdict.delay
         if attempt.turn is not None:
             await attempt.turn.wait(delay.total_seconds())
-        await self._retries.retry(attempt.envelope, attempt.delivery, delay, failure)
+        await self._retries.retry(attempt.envelope, attempt.delivery, verdict, failure)
         reporter = self._reporter(attempt)
         if reporter is not None:
             message = f"{failure.reason}. Next attempt in {format_duration(delay)}"
@@ -100,7 +100,7 @@ class Failing:
         if attempt.work is not None:
             return attempt.work.reporter
         subject = attempt.subject(self._stage)
-        return None if subject is None else Reporter(self._progress, subject, attempt.run, attempt.owner)
+        return None if subject is None else Reporter(self._progress, self._name, subject, attempt.run, attempt.owner)
 
     def _warn(self, event: str, attempt: Attempt, failure: Failure, **values: Any) -> None:
         _log.warning(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from pipeline.errors import ErrorCode, NotConfirmed, Permanent, StateUnavailable, StepError, Unroutable
+from pipeline.errors import ErrorCode, NotConfirmed, Permanent, Refused, StateUnavailable, StepError, Unroutable
 from pipeline.runtime.contracts import printable
 
 _REASON_LIMIT = 300
@@ -53,6 +53,7 @@ class Failure:
         error_class: name of the exception's class.
         reason: one short sentence without payload values: a step's own words, or where an exception came from.
         permanent: whether another attempt is pointless.
+        counts: whether an attempt is used up by it; not where the broker did not take what the attempt had given.
         details: JSON values for the error event.
         kinds: what a retry policy may call it: its code, then the exception's class and bases, with module and without.
     """
@@ -62,6 +63,7 @@ class Failure:
     reason: str
     permanent: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
+    counts: bool = True
     kinds: tuple[str, ...] = ()
 
 
@@ -90,6 +92,8 @@ def _classified(error: BaseException) -> Failure:
         return Failure(ErrorCode.TIMEOUT, name, _where(error, "Timed out"))
     if isinstance(error, Unroutable):
         return Failure(ErrorCode.UNROUTABLE, name, "An output reached no queue; check the topology's bindings")
+    if isinstance(error, Refused):
+        return Failure(ErrorCode.DEPENDENCY_UNAVAILABLE, name, "The broker refused an output", counts=False)
     if isinstance(error, NotConfirmed):
         reason = printable(f"The broker did not take an output: {error}", _REASON_LIMIT)
         return Failure(ErrorCode.DEPENDENCY_UNAVAILABLE, name, reason)

@@ -17,7 +17,7 @@ import structlog
 from pydantic import BaseModel
 
 from pipeline.broker.port import Delivery
-from pipeline.errors import BrokerError, ErrorCode, Permanent, StateUnavailable
+from pipeline.errors import BrokerError, ErrorCode, Permanent, Refused, StateUnavailable
 from pipeline.runtime.answering import Answering
 from pipeline.runtime.attempt import Attempt, Outcome
 from pipeline.runtime.audit import Audit
@@ -138,6 +138,10 @@ class Handler:
                 if not await self._services.state_up.answers():
                     raise
                 failure = failure_of(error)
+            except Refused as error:
+                if self._services.retries.pause() is None:  # there is no queue to wait in
+                    raise
+                failure = failure_of(error)
             except Exception as error:
                 failure = failure_of(error)
             attempt.failure = failure
@@ -157,7 +161,11 @@ class Handler:
             _log.error("a delivery could not be settled", stage=self._name, failure=failure_of(error).reason)
             await self._services.broker_up.lost_within(self._services.hold_s)
         await self._services.leases.release(attempt.owner)
-        attempt.delivery.reject(requeue=True)
+        return self._returned(attempt)
+
+    def _returned(self, attempt: Attempt) -> Outcome:
+        if self._stage.order_by is None:
+            attempt.delivery.reject(requeue=True)
         return Outcome.RETURNED
 
     async def _work_on(self, attempt: Attempt) -> Outcome:
@@ -240,8 +248,7 @@ class Handler:
         pause = self._services.retries.pause(seconds)
         if pause is None:
             await self._services.broker_up.lost_within(self._services.hold_s)
-            attempt.delivery.reject(requeue=True)
-            return Outcome.RETURNED
+            return self._returned(attempt)
         if attempt.turn is not None:
             await attempt.turn.wait(pause.total_seconds())
         await self._services.retries.defer(attempt.envelope, attempt.delivery, pause)
@@ -252,7 +259,9 @@ class Handler:
         """The broker took the message nowhere. If it is there at all, returning at once would be a hot loop."""
         if not await self._services.broker_up.lost_within(self._services.hold_s):
             _log.error(
-                "a failed delivery can be put neither into a retry queue nor into the dead-letter queue; "
+                "the broker refuses what a delivery gave; it returns to its queue"
+                if isinstance(error, Refused)
+                else "a failed delivery can be put neither into a retry queue nor into the dead-letter queue; "
                 "run `pipeline apply`",
                 stage=self._name,
                 queue=attempt.envelope.queue,
@@ -262,7 +271,9 @@ class Handler:
     def _reporter(self, attempt: Attempt, subject: Subject) -> Reporter:
         if attempt.work is not None:
             self._services.cancellations.add(subject.key, attempt.work)
-        return Reporter(self._services.state.progress, subject, attempt.run, attempt.owner, attempt.asked_at)
+        return Reporter(
+            self._services.state.progress, self._name, subject, attempt.run, attempt.owner, attempt.asked_at
+        )
 
     async def _forget(self, work: Work | None) -> None:
         if work is not None and work.reporter is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from pipeline.broker.port import Delivery
 
@@ -15,12 +16,14 @@ class Hold:
         count: how many they are.
         returning: nothing more is started; what waits goes back to the queue once consumption has ended.
         void: the broker has taken them all back already, and delivers them again.
+        end: ends the consumption, to begin it anew.
     """
 
-    __slots__ = ("__weakref__", "_empty", "_idle", "_unstarted", "count", "queue", "returning", "void")
+    __slots__ = ("__weakref__", "_empty", "_idle", "_unstarted", "count", "end", "queue", "returning", "void")
 
-    def __init__(self, queue: str) -> None:
+    def __init__(self, queue: str, end: Callable[[], None]) -> None:
         self.queue = queue
+        self.end = end
         self.returning = False
         self.void = False
         self.count = 0
@@ -47,6 +50,16 @@ class Hold:
         for delivery in unstarted:
             delivery.reject(requeue=True)
             self.settled()
+
+    def return_all(self, delivery: Delivery) -> None:
+        """Return a delivery and all that came after it, in the order they came.
+
+        Alone it would come back behind those that are on their way. So nothing more is started, and the consumption
+        ends: the broker puts back what is not settled, in its order.
+        """
+        self.returning = True
+        self.leave(delivery)
+        self.end()
 
     async def idle(self) -> None:
         """Until all but those that were left are settled."""

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from pipeline.broker.port import Delivery
 from pipeline.errors import Permanent
+from pipeline.messages.fields import field_of
 from pipeline.runtime.attempt import Outcome, identity_of
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.envelope import envelope_of
@@ -20,7 +21,10 @@ from pipeline.runtime.order import Order, Turn
 
 
 class Handles(Protocol):
-    """Deals with a delivery: works on it, or passes it on to the partition of its key."""
+    """Deals with a delivery: works on it, or passes it on to the partition of its key.
+
+    What is to return is not settled: it returns together with what came after it.
+    """
 
     async def handle(self, delivery: Delivery, hold: Hold, turn: Turn | None = None) -> Outcome: ...
 
@@ -46,7 +50,7 @@ class Keys:
             return None
         if message.message_id is None:
             delivery.message = replace(message, message_id=identity_of(message, body) or str(uuid.uuid4()))
-        value = getattr(body, self._field, None)
+        value = field_of(body, self._field)
         return None if value is None else str(value)
 
 
@@ -104,7 +108,7 @@ class Lanes:
         while True:
             place, lane = await self._ready.get()
             if lane.entries:
-                await self._work(lane, *lane.entries.popleft())
+                await self._work(*lane.entries.popleft())
             if lane.entries:
                 self._ready.put_nowait((place, lane))
             else:
@@ -112,7 +116,7 @@ class Lanes:
                 if place is not None:
                     self._lanes.pop(place, None)
 
-    async def _work(self, lane: _Lane, hold: Hold, delivery: Delivery, turn: Turn | None) -> None:
+    async def _work(self, hold: Hold, delivery: Delivery, turn: Turn | None) -> None:
         if hold.returning or hold.void:
             hold.leave(delivery)
             return
@@ -120,13 +124,10 @@ class Lanes:
         order = self._orders.get(hold)
         if order is not None and delivery.message.message_id is not None:
             order.in_hand.discard(delivery.message.message_id)
-        if outcome is Outcome.RETURNED:
-            # It comes again, and so must those behind it, or they would be before it.
-            for entry in [entry for entry in lane.entries if entry[0] is hold]:
-                lane.entries.remove(entry)
-                entry[1].reject(requeue=True)
-                hold.settled()
-        hold.settled()
+        if outcome is Outcome.RETURNED and not hold.void:
+            hold.return_all(delivery)
+        else:
+            hold.settled()
 
     def _turn(self, hold: Hold, delivery: Delivery, key: str) -> Turn | None:
         if self._order is None or delivery.message.message_id is None:

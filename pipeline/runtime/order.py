@@ -12,8 +12,9 @@ from pipeline.broker.port import Broker
 from pipeline.errors import NoSuchQueue, Unreachable
 from pipeline.state.port import Turns
 
-# How long after it should be back a message may be missing: first, with nothing left in the queue, then in any case.
-_MISSING_S = 5.0
+# How long a message may be missing that should be back, and was looked for: first, with nothing left in the queue, then
+# in any case. A tier whose node was lost gives back what it has when another node leads it.
+_MISSING_S = 60.0
 _GONE_S = 3600.0
 
 
@@ -29,6 +30,7 @@ class Order:
         self._broker = broker
         self._turns = turns
         self._back: dict[str, dict[str, float]] | None = None
+        self._missed: dict[str, float] = {}
         self.in_hand: set[str] = set()
 
     async def ahead(self, key: str, message_id: str) -> float | None:
@@ -40,8 +42,9 @@ class Order:
         while waiting := turns.get(key):
             first, back = next(iter(waiting.items()))
             if first == message_id:
+                self._missed.pop(key, None)
                 return None
-            if first in self.in_hand or not await self._is_lost(back):
+            if first in self.in_hand or not await self._is_lost(key, back):
                 return max(0.0, back - _now())
             await self.end(key, first)
         return None
@@ -60,6 +63,7 @@ class Order:
             turns[key].pop(message_id, None)
             if not turns[key]:
                 del turns[key]
+                self._missed.pop(key, None)
 
     async def _all(self) -> dict[str, dict[str, float]]:
         if self._back is None:
@@ -69,9 +73,16 @@ class Order:
                 self._back = {key: {each: now + left for each, left in turns.items()} for key, turns in found.items()}
         return self._back
 
-    async def _is_lost(self, back: float) -> bool:
-        """Whether a message that should be back by then will not come: expired in the queue, purged, taken by hand."""
-        late_s = _now() - back
+    async def _is_lost(self, key: str, back: float) -> bool:
+        """Whether the first of a key will not come that should be back by then.
+
+        It expired in the queue, was purged, or taken by hand. Those behind it have been missed for as long as it: many
+        that are lost hold up their key no longer than one.
+        """
+        now = _now()
+        if now < back:
+            return False
+        late_s = now - max(back, self._missed.setdefault(key, now))
         if late_s < _MISSING_S:
             return False
         try:

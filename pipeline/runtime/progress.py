@@ -18,14 +18,22 @@ class Reporter:
     """The progress of one recording or job in one delivery. Used on the loop only.
 
     Attributes:
+        stage: where it is worked on; part of every event.
         run: the request that is worked on.
         attempt: this delivery, as the state store tells attempts apart.
         asked_at: when the request was made, if it says so.
     """
 
     def __init__(
-        self, progress: Progress, subject: Subject, run: str, attempt: str, asked_at: datetime | None = None
+        self,
+        progress: Progress,
+        stage: str,
+        subject: Subject,
+        run: str,
+        attempt: str,
+        asked_at: datetime | None = None,
     ) -> None:
+        self.stage = stage
         self.subject = subject
         self.run = run
         self.attempt = attempt
@@ -99,7 +107,7 @@ class Reporter:
             type=type,
             status=status,
             progress=self._fraction,
-            data=data,
+            data={**data, "stage": self.stage},
             begins=not self._begun,
             asked_at=self.asked_at,
         )

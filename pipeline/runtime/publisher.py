@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pipeline.broker.port import Broker
 from pipeline.errors import ErrorCode, Permanent
+from pipeline.messages.fields import field_of
 from pipeline.messages.message import MESSAGE_NAME, Message
 from pipeline.runtime.contracts import Contracts
 from pipeline.runtime.subject import subject_of
@@ -104,7 +105,7 @@ class Publisher:
         message = Message(
             body=contract.encode(body),
             message_id=message_id,
-            correlation_id=_short(correlation_id or getattr(body, "correlation_id", None)),
+            correlation_id=_short(correlation_id or field_of(body, "correlation_id")),
             priority=priority if priority is None else min(max(priority, 0), 255),
             timestamp=datetime.now(UTC),
             headers={**(headers or {}), MESSAGE_NAME: name},
@@ -138,7 +139,7 @@ class Publisher:
         self._published[outgoing.name].inc()
 
     def _own_priority(self, name: str, body: BaseModel) -> int | None:
-        own = getattr(body, "priority", None)
+        own = field_of(body, "priority")
         if not isinstance(own, int) or isinstance(own, bool):
             return None
         highest = self._highest.get(name)
@@ -146,7 +147,7 @@ class Publisher:
 
     def _queued(self, name: str, body: BaseModel, message_id: str) -> Update | None:
         def text(field: str) -> str | None:
-            value = getattr(body, field, None)
+            value = field_of(body, field)
             return value if isinstance(value, str) else None
 
         stage = self._taken_by.get(name)

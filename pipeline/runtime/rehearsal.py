@@ -125,7 +125,7 @@ class _Stage:
             failure = Failure(ErrorCode.ANALYSIS_ERROR, "Rehearsal", "Rehearsed", self._test.when == "refused")
             verdict = self._retries.verdict(stage, envelope, failure)
             if not isinstance(verdict, DeadLetter):
-                await self._retries.retry(envelope, delivery, verdict.delay, failure)
+                await self._retries.retry(envelope, delivery, verdict, failure)
                 delivery.ack()
             elif verdict.queue is not None:
                 await self._retries.dead_letter(stage, envelope, delivery.message, verdict.queue, failure)

@@ -29,12 +29,15 @@ from pipeline.runtime.republishing import republish
 from pipeline.topology.expand import retry_delays
 from pipeline.topology.model import Topology
 
+_REFUSED_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt, after `delay`."""
+    """Another attempt, after `delay`; one that `counts` is the next one, else it is the same again."""
 
     delay: timedelta
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,12 @@ class Retries:
         self._delays = retry_delays(topology)
 
     def verdict(self, stage: str, envelope: Envelope, failure: Failure) -> Retry | DeadLetter:
-        """What the policy says. A message that crashed its process twice is not given a third one."""
+        """What the policy says. A message that crashed its process twice is not given a third one.
+
+        What does not count is tried again for as long as it takes, however often.
+        """
+        if not failure.counts and (pause := self.pause(_REFUSED_S)) is not None:
+            return Retry(pause, counts=False)
         policy = self._topology.retry_policy(stage)
         crashed_again = (
             failure.error_code == ErrorCode.WORKER_CRASHED
@@ -68,11 +76,11 @@ class Retries:
             return DeadLetter(self._topology.dead_letter_queue(envelope.queue))
         return Retry(policy.delays[envelope.attempt - 1])
 
-    def retry(self, envelope: Envelope, delivery: Delivery, delay: timedelta, failure: Failure) -> Awaitable[None]:
+    def retry(self, envelope: Envelope, delivery: Delivery, next_: Retry, failure: Failure) -> Awaitable[None]:
         """Put the message into the ladder for its next attempt. Raises Unroutable, NotConfirmed."""
-        headers = headers_of_next_attempt(envelope, envelope.attempt + 1)
+        headers = headers_of_next_attempt(envelope, envelope.attempt + next_.counts)
         headers[LAST_ERROR_CODE] = failure.error_code
-        return self._wait(delivery, headers, delay)
+        return self._wait(delivery, headers, next_.delay)
 
     def pause(self, seconds: float = 0) -> timedelta | None:
         """The shortest tier that is as long as this, or else the longest; None where there are no tiers."""

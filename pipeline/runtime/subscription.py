@@ -44,6 +44,7 @@ class Subscription:
         broker_up, gates: what has to be there for the queue to be consumed; while one of the gates is half open, one
             delivery is taken at a time.
         in_order: before somebody else consumes the queue, what runs here has to end.
+        connection: name of a connection of its own.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Subscription:
         broker_up: Availability,
         gates: Sequence[Gate],
         in_order: bool = False,
+        connection: str | None = None,
     ) -> None:
         self._queue = queue
         self._name = name
@@ -68,6 +70,7 @@ class Subscription:
         self._broker_up = broker_up
         self._gates = tuple(gates)
         self._in_order = in_order
+        self._connection = connection
         self._disturbed = asyncio.Event()
         self._holds: WeakSet[Hold] = WeakSet()
         self._open: dict[Consumer, Hold] = {}
@@ -137,7 +140,7 @@ class Subscription:
             for gate in self._gates:
                 await gate.wait()
             self._disturbed.clear()
-            hold = Hold(self._queue)
+            hold = Hold(self._queue, self._disturbed.set)
             self._holds.add(hold)
             try:
                 consumer = await self._subscribe(hold)
@@ -173,7 +176,9 @@ class Subscription:
             self._disturbed.set()
 
         prefetch = 1 if any(gate.trying for gate in self._gates) else self._prefetch
-        return await self._broker.consume(self._name, on_delivery, prefetch=prefetch, on_lost=on_lost)
+        return await self._broker.consume(
+            self._name, on_delivery, prefetch=prefetch, on_lost=on_lost, connection=self._connection
+        )
 
     def _lose_all(self) -> None:
         for hold in self._holds:

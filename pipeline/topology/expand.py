@@ -128,7 +128,7 @@ def _queues(topology: Topology) -> Iterator[QueueDefinition]:
         if buried := topology.dead_letter_queue(key):
             yield QueueDefinition(buried, arguments=_type_argument(topology.queue_type(key)))
     for delay in retry_delays(topology):
-        yield QueueDefinition(topology.retry_queue(delay), arguments=_type_argument(topology.defaults.queue.type))
+        yield QueueDefinition(topology.retry_queue(delay), arguments=_type_argument(_RETRY_TYPE))
     if dead_letter_queues(topology):
         yield QueueDefinition(topology.audit_queue, arguments=_type_argument(topology.defaults.queue.type))
 
@@ -168,9 +168,7 @@ def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
         yield _policy(topology, topology.audit_queue, {**_AUDIT_POLICY, **looked_at})
     for delay in retry_delays(topology):
         # Without a dead-letter routing key the message keeps its own: the queue it came from.
-        settings = {"message-ttl": milliseconds(delay), "dead-letter-exchange": ""}
-        if topology.defaults.queue.type == "quorum":
-            settings |= _AT_LEAST_ONCE
+        settings = {"message-ttl": milliseconds(delay), "dead-letter-exchange": "", **_AT_LEAST_ONCE}
         yield _policy(topology, topology.retry_queue(delay), settings)
     for key, exchange in topology.exchanges.items():
         if exchange.alternate is not None:
@@ -187,6 +185,9 @@ def _policies(topology: Topology) -> Iterator[PolicyDefinition]:
 
 # RabbitMQ dead-letters from a quorum queue without loss only where a full queue refuses instead of dropping.
 _AT_LEAST_ONCE: Mapping[str, Any] = {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
+# Whatever type others have: a classic queue drops what it has handed over before that is safe where it goes to, and a
+# broker that is killed then loses it.
+_RETRY_TYPE = "quorum"
 
 
 def _dead_letter(topology: Topology, key: str, queue: Queue) -> dict[str, Any]:

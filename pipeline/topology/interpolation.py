@@ -52,6 +52,16 @@ def interpolate(text: str, environment: Mapping[str, str]) -> Interpolated:
     return Interpolated(_EXPRESSION.sub(value, text), variables, tuple(unresolved))
 
 
+def variables_in(text: str) -> dict[str, str | None]:
+    """Names of the variables that a text asks for, and their defaults, if they have one."""
+    found: dict[str, str | None] = {}
+    for match in _EXPRESSION.finditer(text):
+        body = None if match["dollar"] else _BODY.fullmatch(match["body"])
+        if body is not None:
+            found[body["name"]] = body["operand"] if body["operator"] == ":-" else found.get(body["name"])
+    return found
+
+
 def _value(match: re.Match[str], environment: Mapping[str, str]) -> str | Unresolved:
     body = _BODY.fullmatch(match["body"])
     if body is None or not match["end"] or "${" in match["body"]:

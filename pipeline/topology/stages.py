@@ -120,6 +120,11 @@ class Stage(Section):
     prefetch: int | None = Field(
         default=None, ge=1, le=65535, description="Deliveries held, per queue; default: as many as run at once"
     )
+    connection: str | None = Field(
+        default=None,
+        pattern=r"^[\w.-]{1,64}$",
+        description="Name of a connection to the broker that it shares only with stages that name it too",
+    )
     order_by: str | None = Field(
         default=None,
         description="Field of the messages: those with the same value are worked on in the order they came",

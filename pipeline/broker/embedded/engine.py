@@ -82,6 +82,7 @@ class EmbeddedBroker:
         *,
         prefetch: int,
         on_lost: Callable[[], None] | None = None,
+        connection: str | None = None,
     ) -> _EmbeddedConsumer:
         consumer = _EmbeddedConsumer(self._connected(), on_delivery, on_lost, ended=self._consumers.discard)
         consumer.attach(self._model.subscribe(queue, consumer.deliver, prefetch=prefetch, on_lost=consumer.lose))

@@ -17,7 +17,7 @@ from pipeline.broker.embedded.subscription import Subscription
 from pipeline.broker.fieldtable import check_short, check_table
 from pipeline.broker.port import Delivery, Depth
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import NoSuchQueue, NotConfirmed, Unroutable
+from pipeline.errors import NoSuchQueue, NotConfirmed, Refused, Unroutable
 from pipeline.messages.message import Message
 from pipeline.topology.definitions import BindingDefinition, Definitions
 from pipeline.topology.route import Router, alternates_of
@@ -89,7 +89,7 @@ class BrokerModel:
             raise Unroutable(f"No queue is bound to {exchange!r} for the routing key {routing_key!r}")
         refused = [queue.name for queue in queues if not queue.offer(message, exchange, routing_key)]
         if refused:
-            raise NotConfirmed(f"Refused by a full queue: {', '.join(refused)}")
+            raise Refused(f"Refused by a full queue: {', '.join(refused)}")
 
     def subscribe(
         self,

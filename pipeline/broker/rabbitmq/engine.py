@@ -1,4 +1,4 @@
-"""The RabbitMQ engine: two connections, one that publishes and one that consumes."""
+"""The RabbitMQ engine: a connection that publishes, one that consumes, and those that consumers have apart."""
 
 from __future__ import annotations
 
@@ -57,6 +57,8 @@ class RabbitMQBroker:
         self._reason = "connect was not called"
         self._publishing: Link | None = None
         self._consuming: Link | None = None
+        self._apart: dict[str, Link] = {}
+        self._apart_lock = asyncio.Lock()
         self._publisher: Publisher | None = None
         self._getter: Getter | None = None
         self._control: AbstractChannel | None = None
@@ -125,8 +127,9 @@ class RabbitMQBroker:
         *,
         prefetch: int,
         on_lost: Callable[[], None] | None = None,
+        connection: str | None = None,
     ) -> RabbitMQConsumer:
-        link = self._link()
+        link = self._link() if connection is None else await self._link_apart(connection)
         consumer = RabbitMQConsumer(link, queue, on_delivery, on_lost, ended=self._consumers.discard)
         self._consumers.add(consumer)
         try:
@@ -253,7 +256,12 @@ class RabbitMQBroker:
     async def _close_links(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
-        links, self._publishing, self._consuming = (self._publishing, self._consuming), None, None
+        links, self._publishing, self._consuming = (
+            (self._publishing, self._consuming, *self._apart.values()),
+            None,
+            None,
+        )
+        self._apart = {}
         for link in links:
             if link is not None:
                 await link.close()
@@ -282,6 +290,19 @@ class RabbitMQBroker:
         if self._consuming is None or self._closed.is_set():
             raise self._unreachable(f"Not connected to RabbitMQ: {self._reason}")
         return self._consuming
+
+    async def _link_apart(self, connection: str) -> Link:
+        async with self._apart_lock:
+            self._link()
+            if connection not in self._apart:
+                link = Link(self._url, f"{self._name} consume {connection}", self._heartbeat)
+                await link.open(self._connect_timeout)
+                if self._closed.is_set():  # what belongs together was lost meanwhile
+                    await link.close()
+                self._link()
+                self._apart[connection] = link
+                link.watch(self._on_lost)
+            return self._apart[connection]
 
     def _failure(self, queue: str, gone: ChannelGone) -> BrokerError | Unreachable:
         if gone.code == _NOT_FOUND:

@@ -21,7 +21,7 @@ from pipeline.broker.rabbitmq.wire import (
     read_message,
     read_return,
 )
-from pipeline.errors import BrokerError, NotConfirmed, Unroutable
+from pipeline.errors import BrokerError, NotConfirmed, Refused, Unroutable
 from pipeline.messages.message import Message
 
 _BLAMED_EXCHANGE = re.compile(r"exchange '([^']*)' in vhost")
@@ -146,7 +146,7 @@ class Publisher(ChannelTap):
             if confirmed:
                 unconfirmed.confirm.set_result(None)
             else:
-                unconfirmed.fail(NotConfirmed(f"The broker refused the message for {unconfirmed.routing_key!r}"))
+                unconfirmed.fail(Refused(f"The broker refused the message for {unconfirmed.routing_key!r}"))
 
     def _on_channel_closed(self, code: int, reason: str) -> None:
         # What is still to be written for this channel must leave before aiormq's answer to the close.

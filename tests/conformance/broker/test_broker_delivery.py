@@ -48,6 +48,19 @@ async def test_no_delivery_arrives_before_consume_returns_nor_within_publish(ben
     await consumer.close()
 
 
+async def test_consumers_with_connections_of_their_own_share_a_queue_and_settle(bench: Bench) -> None:
+    queue = await bench.queue()
+    seen: dict[str | None, list[Delivery]] = {"slow": [], "other": [], None: []}
+    for connection, deliveries in seen.items():
+        await bench.broker.consume(queue, deliveries.append, prefetch=2, connection=connection)
+    await bench.publish("", queue, *[b"%d" % number for number in range(6)])
+    await bench.eventually(lambda: all(len(deliveries) == 2 for deliveries in seen.values()))
+    for deliveries in seen.values():
+        for delivery in deliveries:
+            delivery.ack()
+    await bench.until_depth(queue, 0)
+
+
 async def test_prefetch_limits_what_is_in_hand(bench: Bench) -> None:
     queue = await bench.queue()
     await bench.publish("", queue, *[b"%d" % number for number in range(10)])

@@ -98,6 +98,35 @@ async def test_a_lost_connection_tells_consumers_and_takes_back_what_they_held(
     assert lost == ["lost"]
 
 
+async def test_a_connection_apart_is_shared_by_its_name_and_lost_with_the_others(
+    broker: RabbitMQBroker, management: ManagementClient, queue: str, eventually: Eventually
+) -> None:
+    lost: list[str] = []
+    for number in range(2):
+        await broker.consume(
+            queue, lambda _: None, prefetch=1, on_lost=lambda n=number: lost.append(f"apart {n}"), connection="slow"
+        )
+    await broker.consume(queue, lambda _: None, prefetch=1, on_lost=lambda: lost.append("main"))
+
+    async def apart() -> list[str]:
+        rows = await management.list("connections")
+        return [row["name"] for row in rows if row.get("user_provided_name") == f"{queue} consume slow"]
+
+    async def listed() -> bool:
+        return len(await apart()) == 1
+
+    await eventually(listed)
+    closed = asyncio.ensure_future(broker.closed())
+    await management.delete("connections", (await apart())[0])
+    await asyncio.wait_for(closed, DEADLINE_S)
+    await eventually(lambda: sorted(lost) == ["apart 0", "apart 1", "main"])
+    await broker.connect()
+    seen: list[Delivery] = []
+    await broker.consume(queue, seen.append, prefetch=1, connection="slow")
+    await broker.publish("", queue, Message(b"again"))
+    await eventually(lambda: len(seen) == 1)
+
+
 async def test_confirmed_messages_survive_a_killed_broker(own_rabbitmq: PrivateRabbitMQ) -> None:
     async with ManagementClient(own_rabbitmq.management_url, "/") as management:
         await management.put("queues", "/", "work", body={"durable": True})

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Permanent, Transient
+from pipeline.runtime import order as ordering
 from pipeline.runtime.distributing import partition_of
 from pipeline.runtime.worker import Worker
 from pipeline.state.embedded import EmbeddedStore
@@ -182,6 +183,22 @@ async def test_one_that_does_not_come_back_holds_up_its_key_only_until_that_is_k
         await rig.start(step)
         await rig.publish({"number": 1}, id="1")
         await eventually(lambda: done == [1])
+
+
+async def test_several_that_do_not_come_back_hold_up_their_key_no_longer_than_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(ordering, "_now", lambda: now)
+    async with rig_of() as rig:
+        turns = ordering.Order("the.orders", rig.broker, rig.state.turns)
+        for name in ("purged", "purged too", "here"):
+            await turns.wait("rec", name, 0)
+        assert await turns.ahead("rec", "here") == 0.0
+        now += 59
+        assert await turns.ahead("rec", "here") == 0.0
+        now += 2
+        assert await turns.ahead("rec", "here") is None
 
 
 async def test_what_another_has_in_hand_is_not_started_before_that_has_ended() -> None:

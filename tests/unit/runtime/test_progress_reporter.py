@@ -16,7 +16,7 @@ from tests.unit.runtime.conftest import eventually
 
 
 def reporter(state: StateStore, attempt: str = "a", run: str = "run") -> Reporter:
-    return Reporter(state.progress, Subject("rec"), run, attempt)
+    return Reporter(state.progress, "stage", Subject("rec"), run, attempt)
 
 
 async def frames(state: StateStore) -> list[dict[str, Any]]:

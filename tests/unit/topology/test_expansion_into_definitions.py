@@ -149,7 +149,11 @@ def test_each_delay_in_use_has_one_tier_that_returns_messages_to_their_queue() -
     assert policy(definitions, "music.music.retry.1m30s").definition == {
         "message-ttl": 90_000,
         "dead-letter-exchange": "",
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
     }
+    kinds = {each.name: each.arguments.get("x-queue-type") for each in definitions.queues}
+    assert [kinds[name] for name in (*tiers, "work")] == ["quorum", "quorum", None]
 
 
 def test_a_stage_without_retries_needs_no_tier() -> None:
