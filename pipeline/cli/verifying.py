@@ -14,15 +14,15 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.console import Output, OutputOption, print_json, stderr, stdout
+from pipeline.cli.console import print_json, stderr, stdout
 from pipeline.errors import ExitCode
 from pipeline.telemetry import configure_logging
-from pipeline.verify.report import is_sound, rendered, to_json
+from pipeline.verify.report import is_sound, rendered, to_json, to_markdown
 from pipeline.verify.scenarios import SCENARIOS, scenarios_of
 from pipeline.verify.trial import Result, Scenario, run_trial
 
 _SEEDS = 1_000_000
-_PER_MINUTE = 3000
+_PER_MINUTE = 2000
 
 
 class Chosen(StrEnum):
@@ -32,6 +32,14 @@ class Chosen(StrEnum):
     CLUSTER = "cluster"
     MIGRATION = "migration"
     ALL = "all"
+
+
+class Form(StrEnum):
+    """`--output`."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +55,7 @@ def verify_command(
     ] = None,
     faults: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
     scenario: Annotated[Chosen, typer.Option(help="Where things are broken.")] = Chosen.SINGLE,
-    output: OutputOption = Output.TEXT,
+    output: Annotated[Form, typer.Option("--output", "-o", help="For people, programs or pages.")] = Form.TEXT,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the servers' and workers' folder, with their logs.")
     ] = False,
@@ -69,11 +77,14 @@ def verify_command(
         results = asyncio.run(_run(chosen, keep))
     except asyncio.CancelledError:
         return ExitCode.INTERRUPTED
-    if output is Output.JSON:
-        print_json({"repeat": again, **to_json(results)})
-    else:
-        stdout.print(rendered(results))
-        stdout.print(f"to repeat: {again}", markup=False)
+    match output:
+        case Form.JSON:
+            print_json({"repeat": again, **to_json(results)})
+        case Form.MARKDOWN:
+            stdout.print(to_markdown(results), markup=False)
+        case Form.TEXT:
+            stdout.print(rendered(results))
+            stdout.print(f"to repeat: {again}", markup=False)
     return ExitCode.DONE if is_sound(results) else ExitCode.ERROR
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipeline.errors import ErrorCode
-from pipeline.verify.steps import PARTS, Job, Kind, Part, part_name
+from pipeline.verify.steps import ORDER, Job, Kind, Part, all_names, names_of
 
 # A good message that was in the hands of workers that ended, more often than is allowed: kept, and visible.
 _GIVEN_UP = frozenset({ErrorCode.WORKER_CRASHED.value, "DELIVERY_LIMIT"})
@@ -22,6 +22,7 @@ class Problem(StrEnum):
     OUT_OF_ORDER = "out of order"
     STUCK = "stuck"
     MISJUDGED = "misjudged"
+    WORKER_FAILED = "worker failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ class Settlement:
 
 @dataclass(slots=True)
 class _PartRecord:
-    """What is known of a part. Counters are by message id."""
+    """What is known of a part. Counters are by message id; only what is counted has a document."""
 
     kind: Kind
+    is_counted: bool
     effects: Counter[str] = field(default_factory=Counter)
     letters: Counter[str] = field(default_factory=Counter)
     codes: set[str] = field(default_factory=set)
@@ -71,29 +73,35 @@ class Account:
         self._strangers: list[str] = []
         self._broken: list[Finding] = []
         self._settled = 0
+        self._last: dict[str, int] = {}
 
     def send(self, job: Job) -> None:
         """It is about to be published."""
-        for part in range(PARTS):
-            self._parts[part_name(job.job, part)] = _PartRecord(job.kind)
+        ordered = names_of(job, ORDER)
+        for name in all_names(job):
+            self._parts[name] = _PartRecord(job.kind, is_counted=name not in ordered)
 
     def confirm(self, job: Job, at: float) -> None:
         """The broker has it: from now on it may not be lost."""
-        for part in range(PARTS):
-            self._parts[part_name(job.job, part)].confirmed = at
+        for name in all_names(job):
+            self._parts[name].confirmed = at
 
-    def effect(self, part: Part, message_id: str | None, at: float) -> None:
-        """An output has arrived at the end."""
-        record = self._find(part.name)
-        if record is not None:
+    def effect(self, body: Job | Part, message_id: str | None, at: float) -> None:
+        """An output has arrived at the end: of a part, or of a job where the order is kept."""
+        for name in names_of(body, ORDER):
+            record = self._find(name)
+            if record is None:
+                continue
             if not record.effects:
                 self.last_effect = at
+                if not isinstance(body, Part):
+                    self._put_in_order(name, body)
             record.effects[message_id or ""] += 1
             self._settle(record, at)
 
-    def letter(self, body: Job | Part, message_id: str | None, code: str, at: float) -> None:
-        """A message was found in a dead-letter queue; of a job, it stands for all its parts."""
-        for name in names_of(body):
+    def letter(self, body: Job | Part, origin: str, message_id: str | None, code: str, at: float) -> None:
+        """A message was found among the dead letters of the queue `origin`."""
+        for name in names_of(body, origin):
             record = self._find(name)
             if record is not None:
                 record.letters[message_id or ""] += 1
@@ -106,9 +114,9 @@ class Account:
         if record is not None:
             record.documents.add(id)
 
-    def remain(self, body: Job | Part, where: str) -> None:
-        """At the end, when nothing is wrong any more, a message still is somewhere."""
-        for name in names_of(body):
+    def remain(self, body: Job | Part, origin: str, where: str) -> None:
+        """At the end, when nothing is wrong any more, a message of the queue `origin` still is somewhere."""
+        for name in names_of(body, origin):
             record = self._find(name)
             if record is not None:
                 record.remains.append(where)
@@ -168,15 +176,19 @@ class Account:
             self._strangers.append(name)
         return record
 
+    def _put_in_order(self, name: str, job: Job) -> None:
+        """It came for the first time: no later one of its key may have come before."""
+        last = self._last.get(job.key, -1)
+        if job.number < last:
+            self.complain(
+                Problem.OUT_OF_ORDER, name, f"came after number {last} of its key, and is number {job.number}"
+            )
+        self._last[job.key] = max(last, job.number)
+
     def _settle(self, record: _PartRecord, at: float) -> None:
         if record.settled is None:
             record.settled = at
             self._settled += 1
-
-
-def names_of(body: Job | Part) -> list[str]:
-    """The parts that a message is about."""
-    return [body.name] if isinstance(body, Part) else [part_name(body.job, part) for part in range(PARTS)]
 
 
 def _judge(record: _PartRecord) -> Iterator[tuple[Problem, str]]:
@@ -190,9 +202,11 @@ def _judge(record: _PartRecord) -> Iterator[tuple[Problem, str]]:
         yield Problem.DUPLICATED, f"was counted {len(record.documents)} times"
     if len(record.letters) > 1:
         yield Problem.DUPLICATED, f"is a dead letter under {len(record.letters)} ids"
-    if record.effects and record.letters:
+    # Two workers that end between the output and the ledger's entry have it given up on, though it has come out: it is
+    # there to be seen then, and replaying it gives the same id again.
+    if record.effects and record.letters and record.codes - _GIVEN_UP:
         yield Problem.DUPLICATED, f"came out, and is a dead letter ({', '.join(sorted(record.codes))})"
-    if record.effects and not record.documents:
+    if record.is_counted and record.effects and not record.documents:
         yield Problem.LOST, "came out, but its document is gone"
     if record.kind is Kind.BAD and record.effects:
         yield Problem.MISJUDGED, "is bad, and came out"

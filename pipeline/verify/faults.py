@@ -20,10 +20,12 @@ class Fault(ABC):
 
     Attributes:
         others_serve: recovery is counted from when it is inflicted, since there is more than one of what is broken.
+        momentary: it can come while any other lasts.
     """
 
     name: ClassVar[str]
     others_serve: ClassVar[bool] = False
+    momentary: ClassVar[bool] = False
 
     @abstractmethod
     async def inflict(self, site: Site, chance: random.Random) -> str:
@@ -34,6 +36,7 @@ class KillWorkers(Fault):
     """KILL to one worker, or to all."""
 
     name = "worker-kill"
+    momentary = True
 
     async def inflict(self, site: Site, chance: random.Random) -> str:
         killed = site.workers.kill(chance.choice((1, 1, 2)))
@@ -96,6 +99,7 @@ class CutConnections(Fault):
     """All connections are reset, some times in a row; new ones are served."""
 
     name = "cut"
+    momentary = True
 
     async def inflict(self, site: Site, chance: random.Random) -> str:
         proxies, what = _some(site, chance)

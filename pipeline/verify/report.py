@@ -1,4 +1,4 @@
-"""What came of it all: a table for people, a document for programs."""
+"""What came of it all: tables for people and for pages, a document for programs."""
 
 from __future__ import annotations
 
@@ -46,6 +46,21 @@ def rendered(results: Sequence[Result]) -> Group:
     return Group(*parts)
 
 
+def to_markdown(results: Sequence[Result]) -> str:
+    """Two tables: the account of each scenario, and how long after each fault the pipeline served again."""
+    account = [
+        ["", *(result.scenario for result in results)],
+        ["---", *("---:" for _ in results)],
+        *([name, *(f"{count:,}" for count in counts)] for name, counts in _account(results).items()),
+    ]
+    faults = [
+        ["fault", "where", "times", "first effect after, median", "worst", "backlog done after, median", "worst"],
+        ["---", "---", "---:", "---:", "---:", "---:", "---:"],
+        *([row[0], result.scenario, *row[1:]] for result in results for row in _recoveries(result)),
+    ]
+    return "\n\n".join("\n".join(f"| {' | '.join(row)} |" for row in table) for table in (account, faults))
+
+
 def to_json(results: Sequence[Result]) -> dict[str, Any]:
     """All of it; times are in seconds."""
     return {"sound": is_sound(results), "scenarios": [_result_to_json(result) for result in results]}
@@ -64,10 +79,18 @@ def _faults(result: Result) -> Table:
     table.add_column("fault", no_wrap=True)
     for name in ("times", "first effect", "worst", "backlog done", "worst"):
         table.add_column(name, justify="right", no_wrap=True)
+    for row in _recoveries(result):
+        table.add_row(*row)
+    return table
+
+
+def _recoveries(result: Result) -> list[list[str]]:
+    """A row for each kind of fault."""
+    rows = []
     for each in summarise(result.recoveries):
         times = (each.first_median, each.first_worst, each.backlog_median, each.backlog_worst)
-        table.add_row(each.fault, str(each.times), *map(_seconds, times))
-    return table
+        rows.append([each.fault, str(each.times), *map(_seconds, times)])
+    return rows
 
 
 def _totals(results: Sequence[Result]) -> Table:
@@ -75,7 +98,15 @@ def _totals(results: Sequence[Result]) -> Table:
     table.add_column("")
     for result in results:
         table.add_column(result.scenario, justify="right")
-    rows = {
+    for name, counts in _account(results).items():
+        wrong = name in set(Problem) and any(counts)
+        table.add_row(name, *(f"{count:,}" for count in counts), style="red" if wrong else None)
+    return table
+
+
+def _account(results: Sequence[Result]) -> dict[str, list[int]]:
+    """What is counted, and how many of it each scenario has."""
+    return {
         "messages confirmed": [result.sent for result in results],
         "faults": [len(result.recoveries) for result in results],
         "effects": [result.effects for result in results],
@@ -85,10 +116,6 @@ def _totals(results: Sequence[Result]) -> Table:
         "delivered again, under the same id": [result.delivered_again for result in results],
         **{problem.value: [counted(result)[problem] for result in results] for problem in Problem},
     }
-    for name, counts in rows.items():
-        wrong = name in set(Problem) and any(counts)
-        table.add_row(name, *(f"{count:,}" for count in counts), style="red" if wrong else None)
-    return table
 
 
 def _seconds(value: float | None) -> str:

@@ -11,11 +11,13 @@ from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.errors import BrokerError, Unreachable
 from pipeline.messages.message import ERROR_CODE
 from pipeline.state.store import RedisStore
-from pipeline.verify.account import Account
+from pipeline.verify.account import Account, Problem
 from pipeline.verify.steps import EFFECTS, Job, Part
 
 END = "verify.end"
 _AGAIN_S = 0.1
+_LOOK_S = 0.02
+_REMAINS_S = 20.0
 _PAGE = 1000
 _PREFETCH = 500
 
@@ -44,22 +46,44 @@ class Sink:
 
     def _effect(self, delivery: Delivery) -> None:
         message = delivery.message
-        self._account.effect(Part.model_validate_json(message.body), message.message_id, time.monotonic())
+        self._account.effect(read_body(message.body), message.message_id, time.monotonic())
         delivery.ack()
 
     def _letter(self, delivery: Delivery) -> None:
         message = delivery.message
         code = str(message.headers.get(ERROR_CODE) or _reason(message.headers.get("x-death")))
-        self._account.letter(read_body(message.body), message.message_id, code, time.monotonic())
+        origin = delivery.queue.removesuffix(".dlq")
+        self._account.letter(read_body(message.body), origin, message.message_id, code, time.monotonic())
         delivery.ack()
 
 
 async def read_remains(broker: RabbitMQBroker, account: Account, queues: Sequence[str]) -> None:
-    """Take what is still in queues where nothing should be any more."""
+    """Take what is still in queues where nothing should be any more, and which nobody else consumes."""
     for queue in queues:
-        while (delivery := await broker.get(queue)) is not None:
-            account.remain(read_body(delivery.message.body), queue)
-            delivery.ack()
+        count = (await broker.depth(queue)).messages
+        if count:
+            await _take(broker, account, queue, count)
+
+
+async def _take(broker: RabbitMQBroker, account: Account, queue: str, count: int) -> None:
+    """By a consumer: what has a single active consumer gives nothing to a `get`."""
+    taken: list[Delivery] = []
+    consumer = await broker.consume(queue, taken.append, prefetch=_PREFETCH)
+    try:
+        async with asyncio.timeout(_REMAINS_S):
+            while count > 0:
+                while taken:
+                    delivery = taken.pop()
+                    # What waits for its next attempt has the queue that it will return to as its routing key.
+                    origin = delivery.routing_key if ".retry." in queue else queue
+                    account.remain(read_body(delivery.message.body), origin, queue)
+                    delivery.ack()
+                    count -= 1
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        account.complain(Problem.STUCK, queue, f"holds {count} messages that it gives to nobody")
+    finally:
+        await consumer.close()
 
 
 async def read_documents(store: RedisStore, account: Account) -> None:

@@ -16,14 +16,16 @@ from pipeline.provision.management import ManagementClient
 from pipeline.state.store import RedisStore
 from pipeline.verify.account import Account, Finding, Problem
 from pipeline.verify.faults import Fault
+from pipeline.verify.inflicting import Inflicting
 from pipeline.verify.producer import Producer
 from pipeline.verify.recovery import Inflicted, Recovery, recovery
-from pipeline.verify.schedule import Planned, schedule
+from pipeline.verify.schedule import Planned
 from pipeline.verify.sink import END, Sink, read_documents, read_remains
 from pipeline.verify.site import NAME, Site, opened
 
-_FIRST_EFFECT_S = 60.0
 _STANDSTILL_S = 75.0  # longer than a lease and the longest delay
+_SETTLE_S = 300.0
+_QUIET = 7  # looks; what is said of a quorum queue may be 5 s old
 _READY_S = 60.0
 _LOOK_S = 0.5
 
@@ -47,7 +49,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a scenario. Counts are of parts, two for each job."""
+    """What came of a scenario. Counts are of parts, three for each job."""
 
     scenario: str
     seed: int
@@ -73,10 +75,7 @@ class Trial:
         self.account = Account()
         self._scenario = scenario
         self._site = site
-        self._tell = tell
-        self._planned: list[Planned] = []
-        self._inflicted: list[Inflicted] = []
-        self._all_sent = False
+        self._inflicting = Inflicting(site, self.account, scenario.faults, tell)
 
     async def run(self) -> Result:
         """Raises PipelineError if the pipeline does not even start."""
@@ -102,7 +101,7 @@ class Trial:
                 rate = scenario.jobs / (scenario.minutes * 60)
                 producer = Producer(producing, account, chance, jobs=scenario.jobs, rate=rate)
                 sending = group.create_task(self._send(producer))
-                await self._inflict_all(time.monotonic() + scenario.minutes * 60)
+                await self._inflicting.run(scenario.seed, time.monotonic() + scenario.minutes * 60)
                 await sending
                 await self._settle(management, waiting)
                 for task in background:
@@ -125,39 +124,14 @@ class Trial:
 
     async def _send(self, producer: Producer) -> None:
         await producer.run()
-        self._all_sent = True
-
-    async def _inflict_all(self, until: float) -> None:
-        kinds = {kind.name: kind for kind in self._scenario.faults}
-        for planned in schedule(self._scenario.seed, list(kinds)):
-            await asyncio.sleep(planned.pause_s)
-            if time.monotonic() >= until:
-                return
-            self._planned.append(planned)
-            began = time.monotonic()
-            fault = kinds[planned.fault]()
-            detail = await fault.inflict(self._site, random.Random(planned.seed))
-            inflicted = Inflicted(planned.fault, detail, began, began if fault.others_serve else time.monotonic())
-            self._inflicted.append(inflicted)
-            first = await self._first_effect(inflicted)
-            after = "no effect" if first is None else f"first effect after {first:.1f} s"
-            self._tell(f"{planned.fault}: {detail}; {after}, {self.account.open} parts open")
-
-    async def _first_effect(self, inflicted: Inflicted) -> float | None:
-        deadline = inflicted.ended + _FIRST_EFFECT_S
-        while time.monotonic() < deadline:
-            if (last := self.account.last_effect) is not None and last > inflicted.ended:
-                return recovery(inflicted, self.account.settlements()).first
-            if self.account.open == 0 and self._all_sent:
-                return None
-            await asyncio.sleep(_LOOK_S / 10)
-        return None
+        self._inflicting.all_sent = True
 
     async def _settle(self, management: ManagementClient, waiting: Sequence[str]) -> None:
-        """Until everything has come out and nothing waits, or nothing moves any more."""
-        quiet, moved, before = 0, time.monotonic(), (-1, -1)
-        while quiet < 2 and time.monotonic() - moved < _STANDSTILL_S:
-            await asyncio.sleep(2 * _LOOK_S)
+        """Until everything has come out and nothing waits, or nothing moves any more, or all time is up."""
+        began = moved = time.monotonic()
+        quiet, before = 0, (-1, -1)
+        while quiet < _QUIET and time.monotonic() < min(moved + _STANDSTILL_S, began + _SETTLE_S):
+            await asyncio.sleep(1.0)
             rows = await management.list("queues", "/")
             held = sum(row.get("messages", 1) for row in rows if row["name"] in waiting)
             now = self.account.open, held
@@ -179,7 +153,7 @@ class Trial:
         stack.push_async_callback(store.close)
         await read_documents(store, self.account)
         for complaint in self._site.workers.complaints:
-            self.account.complain(Problem.STUCK, "worker", complaint)
+            self.account.complain(Problem.WORKER_FAILED, "worker", complaint)
 
     def _result(self, seconds: float) -> Result:
         account = self.account
@@ -189,8 +163,8 @@ class Trial:
             scenario=self._scenario.name,
             seed=self._scenario.seed,
             seconds=seconds,
-            planned=self._planned,
-            recoveries=[(each, recovery(each, settlements, complete=complete)) for each in self._inflicted],
+            planned=self._inflicting.planned,
+            recoveries=[(each, recovery(each, settlements, complete=complete)) for each in self._inflicting.inflicted],
             sent=account.sent,
             repeated=account.repeated,
             effects=account.effects,

@@ -30,7 +30,8 @@ class Workers:
 
     Attributes:
         command: what runs `pipeline`.
-        complaints: what workers did that nobody asked of them: they ended by themselves, or did not drain.
+        complaints: what workers did that nobody asked of them: they ended by themselves, did not drain, or had
+            errors that nobody has thought of.
     """
 
     def __init__(self, count: int, environment: Mapping[str, str], folder: Path) -> None:
@@ -79,9 +80,13 @@ class Workers:
             self.start()
 
     async def stop(self) -> None:
-        """TERM all, for good."""
+        """TERM all, for good, and look through what they have all written."""
         self._count = 0
         await self.drain(len(self._running))
+        with self._log.open(errors="replace") as lines:
+            tracebacks = sum("Traceback (most recent call last)" in line for line in lines)
+        if tracebacks:
+            self.complaints.append(f"workers have written {tracebacks} tracebacks")
 
     def close(self) -> None:
         """KILL what is left."""

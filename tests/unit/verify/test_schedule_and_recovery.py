@@ -33,6 +33,13 @@ def test_each_fault_comes_once_before_any_comes_again(seed: int, rounds: int) ->
         assert sorted(planned[start : start + len(FAULTS)]) == FAULTS
 
 
+def test_some_faults_have_a_momentary_one_beside_them_and_never_themselves() -> None:
+    planned = list(islice(schedule(1, FAULTS, ["cut", "kill"]), 200))
+    pairs = {(each.fault, each.beside) for each in planned}
+    assert pairs == {(fault, beside) for fault in FAULTS for beside in ("", "cut", "kill") if fault != beside}
+    assert all(each.beside or not each.after_s for each in planned)
+
+
 def test_no_two_faults_of_a_schedule_decide_alike() -> None:
     seeds = [each.seed for each in islice(schedule(1, FAULTS), 30)]
     assert len(set(seeds)) == len(seeds)
