@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.errors import ExitCode, PipelineError
+
+_PORTS = 10_000, 32_768
+_CHANCE = random.SystemRandom()  # others, in other processes, look for ports too
 
 
 class ServerFailed(PipelineError):
@@ -25,12 +29,19 @@ class NotInstalled(ServerFailed):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on just now."""
+    """Ports of 127.0.0.1 that nobody has just now.
+
+    They are none of those that systems give to outgoing connections (Linux: from 32768, others: from 49152): such a one
+    could be taken before the server that it is for has begun to listen.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            each, port = stack.enter_context(socket.socket()), _CHANCE.randrange(*_PORTS)
+            with contextlib.suppress(OSError):
+                each.bind(("127.0.0.1", port))
+                found.append(port)
+    return found
 
 
 def launch(

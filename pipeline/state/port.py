@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -80,6 +81,12 @@ class Event:
     frame: str
     is_job: bool = False
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """`data` of the frame, decoded anew each time."""
+        data: dict[str, Any] = json.loads(self.frame)["data"]
+        return data
+
 
 class Progress(Protocol):
     """Progress of recordings, and of jobs by their ids in the same way.
@@ -136,7 +143,10 @@ class Progress(Protocol):
         ...
 
     async def forget(self, recording_id: str) -> bool:
-        """Drop all that is kept of the recording's or the job's progress; False if there was nothing."""
+        """Drop all that is kept of the recording's or the job's progress; False if there was nothing.
+
+        Its sequence goes on where it was for a day, since whoever follows it would take a lower one for a repetition.
+        """
         ...
 
     def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:
@@ -204,6 +214,18 @@ class Turns(Protocol):
         ...
 
 
+class Tickets(Protocol):
+    """Secrets that let somebody in once, such as a browser, which can't send a token with a WebSocket."""
+
+    async def issue(self, content: str, ttl_s: float) -> str:
+        """A new ticket for something."""
+        ...
+
+    async def redeem(self, ticket: str) -> str | None:
+        """What the ticket is for; None if it is not one, is too old, or was redeemed."""
+        ...
+
+
 class StateStore(Protocol):
     """Everything that is remembered between messages. Methods raise StateUnavailable when it does not answer."""
 
@@ -218,6 +240,9 @@ class StateStore(Protocol):
 
     @property
     def turns(self) -> Turns: ...
+
+    @property
+    def tickets(self) -> Tickets: ...
 
     async def connect(self) -> None:
         """Raises Unreachable, naming the server without its password."""

@@ -78,7 +78,7 @@ class RedisProgress:
         return Status(mark) if mark in (Status.COMPLETED, Status.FAILED, Status.CANCELLED) else None
 
     async def forget(self, recording_id: str) -> bool:
-        return bool(await self._link.write("forget", self._keys(recording_id), []))
+        return bool(await self._link.write("forget", self._keys(recording_id), [_EVENTS_KEPT_MS]))
 
     async def events(self, opened: Callable[[], None] | None = None) -> AsyncIterator[Event]:
         subscription = self._link.subscription()

@@ -17,6 +17,7 @@ from pipeline.state.keys import segment
 from pipeline.state.ledger import RedisLedger
 from pipeline.state.link import Link
 from pipeline.state.progress import RedisProgress
+from pipeline.state.tickets import RedisTickets
 from pipeline.state.turns import RedisTurns
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Store:
         self.progress = RedisProgress(link, prefix)
         self.ledger = RedisLedger(link, prefix)
         self.turns = RedisTurns(link, prefix)
+        self.tickets = RedisTickets(link, prefix)
 
     async def connect(self) -> None:
         await self.ping()

@@ -130,6 +130,11 @@ local wire = sequence .. ' ' .. epoch .. ' ' .. status .. ' ' .. ARGV[8] .. '\n'
     .. ARGV[9] .. sequence .. ',"epoch":"' .. epoch .. ARGV[10]
 redis.call('HSET', KEYS[1], 'run', run, 'attempt', attempt, 'status', status, 'ended', ends, 'progress', shown,
     'sequence', sequence, 'event_id', event_id, 'replaced', replaced, 'last', wire)
+if not was_run then
+    -- It may have been forgotten, but for its sequence. Not before the first write that takes memory: where that is
+    -- refused, for want of it, nothing may have been written.
+    redis.call('PERSIST', KEYS[1])
+end
 if mode == 'begin' and status == 'cancelled' then
     redis.call('HSET', KEYS[1], 'cancelled_nothing', '')
 end
