@@ -27,15 +27,18 @@ from api.http import (
     recordings,
     renames,
     requests,
+    sessions,
     topology,
     tracklists,
 )
 from api.http.body_limit import BodyLimit
 from api.plane import Plane
+from api.security.gate import Gate
 from api.services import Services
 from api.socket import session
 
 _STATIC = Path(__file__).parent / "static"
+_CLIENT = Path(__file__).parent / "client" / "live.js"
 _REVALIDATE = {"Cache-Control": "no-cache"}
 _MOST_BODY_BYTES = 1024 * 1024
 _RESOURCES = (
@@ -53,6 +56,7 @@ _RESOURCES = (
     topology,
     about,
     docs,
+    sessions,
     session,
 )
 
@@ -73,6 +77,12 @@ async def dashboard() -> FileResponse:
     return FileResponse(_STATIC / "index.html", headers=_REVALIDATE)
 
 
+@router.get("/client.js", include_in_schema=False)
+async def client() -> FileResponse:
+    """The JavaScript client, for pages of one's own as well."""
+    return FileResponse(_CLIENT, media_type="text/javascript", headers=_REVALIDATE)
+
+
 def create_app(services: Services) -> FastAPI:
     """The application; its lifespan relays events and, at the end, closes all sockets with 1012.
 
@@ -84,6 +94,7 @@ def create_app(services: Services) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with plane.running():
             yield
+        await services.access.limits.close()
 
     app = FastAPI(
         title="Tracktion pipeline",
@@ -99,6 +110,7 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     largest = max((message.max_size for message in services.topology.messages.values()), default=0)
     app.add_middleware(BodyLimit, most=_MOST_BODY_BYTES, most_below={messages.PREFIX: largest})
+    app.add_middleware(Gate, access=services.access, state=services.state)
     app.add_middleware(Guard, host=services.host, allowed_origins=services.allowed_origins, profile=services.profile)
     app.include_router(router)
     for each in _RESOURCES:

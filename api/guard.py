@@ -84,8 +84,8 @@ class Guard:
             return None if self._origin_allowed(origin, host) else _foreign("The Origin is not allowed here")
         if headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return _foreign("The request comes from another site")
-        if scope["type"] == "websocket" and self._profile != "dev":
-            return _foreign("An Origin is required outside the dev profile")
+        if scope["type"] == "websocket" and self._profile != "dev" and "authorization" not in headers:
+            return _foreign("Outside the dev profile an Origin or a token is required")
         return None
 
     def _host_allowed(self, host: str) -> bool:

@@ -11,6 +11,7 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 
+from api.degraded import Degradation
 from api.health import Readiness
 from api.library.index import Library
 from api.services import Services
@@ -36,6 +37,7 @@ class Plane:
         self.workers = Workers(services.state.documents, self.hub)
         self.relay = Relay(services.state.progress, self.hub, [self.library.observe])
         self.readiness = Readiness({"broker": services.broker.ping, "state": services.state.ping})
+        self.degradation = Degradation(self.readiness, self.hub)
         self._node = str(uuid.uuid4())
         self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -51,7 +53,7 @@ class Plane:
     async def running(self) -> AsyncIterator[None]:
         """Relay events and announce the number of connections; on leaving, close all sockets with 1012."""
         self.relay.start()
-        tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self.workers.run())]
+        tasks = [asyncio.create_task(each) for each in (self._announce(), self.workers.run(), self.degradation.run())]
         try:
             yield
         finally:

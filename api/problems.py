@@ -44,7 +44,8 @@ _CODES = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: ErrorCode.MESSAGE_TO
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DESCRIPTIONS = {
     400: "The body is not what its content type says",
-    403: "The request comes from another site",
+    401: "Nothing says who asks, or what says so is not valid",
+    403: "The request comes from another site, or its token does not allow it",
     404: "There is nothing under this id",
     409: "What is there is not in a state for this",
     410: "The recording's file was deleted",
@@ -68,19 +69,27 @@ class Problem(Exception):
 
     Args:
         reasons: where several things are wrong, each with `field` and `problem`.
+        headers: of the answer.
     """
 
     def __init__(
-        self, status: int, error: str, error_code: str, fix: str = "", reasons: Sequence[Mapping[str, str]] = ()
+        self,
+        status: int,
+        error: str,
+        error_code: str,
+        fix: str = "",
+        reasons: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(error)
         self.status = status
+        self._headers = headers
         self.body: dict[str, Any] = {"error": error, "error_code": error_code, "fix": fix}
         if reasons:
             self.body["reasons"] = [dict(reason) for reason in reasons]
 
     def response(self) -> Json:
-        return Json(self.body, self.status)
+        return Json(self.body, self.status, headers=self._headers)
 
 
 def validation_reasons(errors: Sequence[Mapping[str, Any]], *, skip: int = 0) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.plane import Plane
+from api.prompt import PromptProtocol
 from api.socket.frames import MAX_TEXT_BYTES
 from api.socket.transport import DirectProtocol
 from pipeline.errors import PipelineError
@@ -27,12 +28,14 @@ class ApiServer:
 
     Args:
         port: 0 for any free one; `port` tells which, once started.
+        heartbeat_s: how often sockets are pinged, and within which time the answer has to come.
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: FastAPI, host: str, port: int, *, heartbeat_s: float = 20.0) -> None:
         self._app = app
         self._host = host
         self._wanted_port = port
+        self._heartbeat_s = heartbeat_s
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._lifespan = contextlib.AsyncExitStack()
@@ -50,9 +53,12 @@ class ApiServer:
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self._app,
+            http=PromptProtocol,
             ws=DirectProtocol,
             ws_max_size=MAX_TEXT_BYTES,
             ws_per_message_deflate=False,
+            ws_ping_interval=self._heartbeat_s,
+            ws_ping_timeout=self._heartbeat_s,
             lifespan="off",
             log_config=None,
             log_level="warning",

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.security.access import Access
 from pipeline.broker.port import Broker
 from pipeline.dlq.refusal import Validate
 from pipeline.state.port import StateStore
@@ -29,6 +30,7 @@ class Services:
         data_dir: the folder with generated files; nothing outside it is handed out.
         examples: bodies by message name, for the description of the API.
         host: the address the API is served at, accepted as `Host` beside the loopback names.
+        access: who may come in.
         allowed_origins: origins besides our own that may connect and post, `https://example.org`.
     """
 
@@ -46,3 +48,4 @@ class Services:
     profile: str = "dev"
     host: str = "127.0.0.1"
     allowed_origins: Sequence[str] = ()
+    access: Access = field(default_factory=Access)

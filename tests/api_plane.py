@@ -52,8 +52,10 @@ class RunningApi:
         state: StateStore | None = None,
         roots: tuple[Path, ...] = (ROOT,),
         data_dir: Path = Path("/nothing/generated"),
+        heartbeat_s: float = 20.0,
         **services: Any,
     ) -> None:
+        self._heartbeat_s = heartbeat_s
         self.topology = project_topology()
         self.broker = EmbeddedBroker(definitions_of(self.topology))
         self.state: StateStore = state or EmbeddedStore(None)
@@ -84,7 +86,7 @@ class RunningApi:
 
     def _make_server(self, port: int) -> ApiServer:
         self.app = create_app(self.services)
-        return ApiServer(self.app, "127.0.0.1", port)
+        return ApiServer(self.app, "127.0.0.1", port, heartbeat_s=self._heartbeat_s)
 
     @property
     def url(self) -> str:

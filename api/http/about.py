@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from api.http.json_response import Json
 from api.plane import plane_of
+from api.security.gate import identity_of
 
 router = APIRouter(tags=["service"])
 
@@ -44,6 +45,7 @@ class Info(BaseModel):
     profile: str
     engine: str = Field(description="The broker's", examples=["embedded"])
     roots: list[str] = Field(description="The library's folders")
+    subject: str = Field(default="", description="Whose token the request came with")
 
 
 class Worker(BaseModel):
@@ -106,6 +108,7 @@ async def info(request: Request) -> Json:
         "profile": services.profile,
         "engine": services.broker.features.name,
         "roots": [str(root) for root in services.roots],
+        "subject": identity_of(request).subject,
     }
     return Json(answer)
 

@@ -28,6 +28,7 @@ from api.http.dead_letter_models import (
 from api.http.json_response import Json
 from api.plane import plane_of
 from api.problems import Problem, documented
+from api.security.gate import identity_of
 from pipeline.dlq.edit import LetterChanged, NoSuchLetter, edit
 from pipeline.dlq.inspect import find, group, largest_first
 from pipeline.dlq.letters_json import (
@@ -185,7 +186,7 @@ def _chosen(wanted: LetterWish) -> Selection:
 def _trail(request: Request) -> Trail:
     """What is done is recorded as the doing of the caller, whose name is known only where somebody checked it."""
     services = plane_of(request).services
-    name = getattr(request.scope.get("user"), "display_name", "") or "anonymous"
+    name = identity_of(request).subject or "anonymous"
     address = request.client.host if request.client else "unknown"
     return Trail(services.broker, services.topology, Actor(name=name, address=address, via="api"))
 

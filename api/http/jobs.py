@@ -10,7 +10,7 @@ from pydantic import Field
 
 from api.http.json_response import Json
 from api.library.known import Id
-from api.library.standing import Standing, data_of, standing
+from api.library.standing import Standing, standing
 from api.plane import plane_of
 from api.problems import Problem, documented
 from api.socket.frames import quotable
@@ -41,4 +41,4 @@ async def show_job(request: Request, job_id: Id) -> Json:
     history = await progress.since(job_id, 0)
     recording_id = json.loads(event.frame).get("recording_id")
     shown = {"job_id": job_id, "recording_id": recording_id if recording_id != job_id or not event.is_job else None}
-    return Json(shown | standing(event) | {"history": [data_of(each) for each in history]})
+    return Json(shown | standing(event) | {"history": [each.data for each in history]})

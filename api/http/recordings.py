@@ -15,7 +15,7 @@ from api.library.kinds import ANALYSIS, CUE_FILE, METADATA, RECORDING, TRACKLIST
 from api.library.known import Id, recording_or_work
 from api.library.metadata import shown_metadata
 from api.library.paths import shown_path
-from api.library.standing import Standing, data_of
+from api.library.standing import Standing
 from api.library.tags import tags_of
 from api.plane import Plane, plane_of
 from api.problems import documented
@@ -144,7 +144,7 @@ async def show_recording(request: Request, recording_id: Id) -> Json:
             "tracklists": [_summary(each) for each in await _newest(plane, TRACKLIST, recording_id)],
             "cue_files": [shown_cue_file(plane, each) for each in await _newest(plane, CUE_FILE, recording_id)],
             "duplicates": await _twins(plane, recording_id, document.get("sha256_hash")),
-            "history": [data_of(each) for each in history],
+            "history": [each.data for each in history],
             "links": {"cover": f"{base}/cover" if shown["has_cover"] else None, "waveform": f"{base}/waveform.svg"},
         }
     )

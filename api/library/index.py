@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from api.library.kinds import RECORDING
 from api.library.paths import shown_path
-from api.library.standing import NO_STATUS, data_of, details_of, standing
+from api.library.standing import NO_STATUS, details_of, standing
 from api.library.tags import TagIndex, Tags
 from pipeline.state.port import Event, StateStore, Status
 
@@ -198,7 +198,7 @@ class Library:
     def _row(self, document: dict[str, Any], event: Event | None, rank: int = 0) -> _Row:
         path = document.get("path") or ""
         if not path and event is not None:
-            path = details_of(data_of(event)).get("file_path") or ""
+            path = details_of(event.data).get("file_path") or ""
         shown = shown_path(str(path), self._roots)
         return _Row(document, event, shown, shown.casefold(), rank, deleted=bool(document.get("deleted_at")))
 

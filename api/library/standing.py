@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -34,7 +33,7 @@ class Standing(BaseModel):
 
 def standing(event: Event | None) -> dict[str, Any]:
     """The fields of Standing."""
-    data = {} if event is None else data_of(event)
+    data = {} if event is None else event.data
     failed = data.get("type") == "error"
     return {
         "status": NO_STATUS if event is None else event.status.value,
@@ -46,12 +45,6 @@ def standing(event: Event | None) -> dict[str, Any]:
         "sequence": event.sequence if event else 0,
         "epoch": event.epoch if event else "",
     }
-
-
-def data_of(event: Event) -> dict[str, Any]:
-    """The `data` of the contract's message."""
-    data: dict[str, Any] = json.loads(event.frame)["data"]
-    return data
 
 
 def details_of(data: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from api.metrics import COALESCED, SLOW_CLOSES
+from api.metrics import CLOSES, COALESCED, SLOW_CLOSES
 from api.socket.frames import Frame
 from api.socket.transport import HIGH_WATER_BYTES, Writer
 from pipeline.state.port import Event
@@ -108,6 +108,9 @@ class Connection:
     writer: Writer
     connected_at: float
     monotonic: Callable[[], float]
+    subject: str = ""
+    """Whose it is: a client_id is one's own among those of the same subject."""
+    address: str = ""
     closed: bool = False
     removed: bool = False
     subscriptions: dict[str, Subscription | None] = field(default_factory=dict)
@@ -144,6 +147,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        CLOSES.labels(str(code)).inc()
         self._pending.clear()
         self._pending_bytes = 0
         self.writer.close(code, reason, stalled=self.stalled_since is not None)

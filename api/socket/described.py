@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.socket.frames import GetStatus, Ping, Subscribe, Unsubscribe
+from api.socket.frames import Authenticate, GetStatus, Ping, Subscribe, Unsubscribe
 from pipeline.errors import ErrorCode
 
 PATH = "/v1/ws"
@@ -27,7 +27,8 @@ QUERY = {
             "type": "string",
             "pattern": r"^[A-Za-z0-9._:-]{1,128}$",
             "description": "The client's own id; without one the server makes it. A newer connection replaces an older",
-        }
+        },
+        "ticket": {"type": "string", "description": "Instead of a token in the header: from POST /v1/tickets"},
     },
 }
 
@@ -61,6 +62,11 @@ class Subscribed(_ServerMessage):
     type: Literal["subscribed"]
     recording_id: str
     message: str
+    recovered: bool | None = Field(
+        default=None,
+        description="To a subscription with `last_sequence`: true if the events since then follow, each once; "
+        "false if they are not known any more, and the current state follows",
+    )
 
 
 class Unsubscribed(_ServerMessage):
@@ -82,6 +88,13 @@ class ConnectionStatus(_ServerMessage):
     node_connections: int | None = Field(default=None, ge=0)
 
 
+class Authenticated(_ServerMessage):
+    """The answer to `authenticate`."""
+
+    type: Literal["authenticated"]
+    expires_at: Seconds | None = None
+
+
 class GenericError(_ServerMessage):
     """What was wrong with the client's last message; the connection stays."""
 
@@ -95,6 +108,9 @@ class Notice(_ServerMessage):
     type: Literal["notice"]
     code: str
     message: str
+
+
+Stage = Annotated[str | None, Field(description="The stage that says so; none has begun what is queued")]
 
 
 class _Event(_ServerMessage):
@@ -115,6 +131,7 @@ class ProgressData(_ServerMessage):
     progress: float = Field(ge=0, le=1)
     status: Literal["queued", "analyzing", "retrying"]
     message: str
+    stage: Stage = None
     timestamp: Seconds
 
 
@@ -128,6 +145,7 @@ class AnalysisCompleteData(_ServerMessage):
     type: Literal["analysis_complete"]
     results: dict[str, Any]
     status: Literal["completed"] | None = None
+    stage: Stage = None
     timestamp: Seconds
 
 
@@ -141,6 +159,7 @@ class JobCompleteData(_ServerMessage):
     type: str
     results: dict[str, Any]
     status: Literal["completed"] | None = None
+    stage: Stage = None
     timestamp: Seconds
 
 
@@ -160,6 +179,7 @@ class ErrorData(_ServerMessage):
     error: str
     details: ErrorDetails
     status: Literal["failed", "cancelled"] | None = None
+    stage: Stage = None
     timestamp: Seconds
 
 
@@ -174,6 +194,7 @@ CLIENT_MESSAGES: Mapping[str, type[BaseModel]] = {
     "Subscribe to Recording Updates": Subscribe,
     "Unsubscribe from Recording Updates": Unsubscribe,
     "Get Connection Status": GetStatus,
+    "Authenticate": Authenticate,
 }
 SERVER_MESSAGES: Mapping[str, type[BaseModel]] = {
     "Welcome Message": Welcome,
@@ -185,6 +206,7 @@ SERVER_MESSAGES: Mapping[str, type[BaseModel]] = {
     "Job Complete": JobComplete,
     "Error Notification": ErrorNotification,
     "Connection Status": ConnectionStatus,
+    "Authenticated": Authenticated,
     "Generic Error": GenericError,
     "Notice": Notice,
 }

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.socket.selection import Filter
 
 EVERYTHING = "*"
 MAX_TEXT_BYTES = 64 * 1024
@@ -33,10 +36,32 @@ class Ping(_ClientMessage):
 
 
 class Subscribe(_ClientMessage):
-    """Follow a recording, or `*` for all of them."""
+    """Follow a recording or a job, or `*` for all recordings, of which `filter` chooses.
+
+    With `last_sequence` and `epoch` of the last event it has, a client goes on where it was: it is sent what it has
+    missed, or the current state where that is not known any more.
+    """
 
     type: Literal["subscribe"]
     recording_id: SubscriptionId
+    last_sequence: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    epoch: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    filter: Filter | None = None
+
+    @property
+    def position(self) -> tuple[int, str] | None:
+        """The sequence and epoch to go on from."""
+        return None if self.last_sequence is None or self.epoch is None else (self.last_sequence, self.epoch)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Subscribe:
+        if (self.last_sequence is None) != (self.epoch is None):
+            raise PydanticCustomError("resume", "last_sequence and epoch belong together: both are of the last event")
+        if self.recording_id == EVERYTHING and self.last_sequence is not None:
+            raise PydanticCustomError("resume", 'sequences are of one recording: "*" can not be gone on with')
+        if self.recording_id != EVERYTHING and self.filter is not None:
+            raise PydanticCustomError("filter", 'a filter chooses among all recordings: it goes with "*"')
+        return self
 
 
 class Unsubscribe(_ClientMessage):
@@ -52,8 +77,15 @@ class GetStatus(_ClientMessage):
     type: Literal["get_status"]
 
 
-ClientMessage = Ping | Subscribe | Unsubscribe | GetStatus
-CLIENT_TYPES = ("ping", "subscribe", "unsubscribe", "get_status")
+class Authenticate(_ClientMessage):
+    """Go on with a newer token of the same subject, before the one there is expires. Answered by `authenticated`."""
+
+    type: Literal["authenticate"]
+    token: Annotated[str, StringConstraints(min_length=1, max_length=16_384)]
+
+
+ClientMessage = Ping | Subscribe | Unsubscribe | GetStatus | Authenticate
+CLIENT_TYPES = ("ping", "subscribe", "unsubscribe", "get_status", "authenticate")
 _CLIENT_MESSAGE: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 
 
@@ -80,12 +112,17 @@ def _explain(error: ValidationError) -> str:
             near = difflib.get_close_matches(given, CLIENT_TYPES, n=1)
             end = f'; did you mean "{near[0]}"?' if near else "."
             return f'Unknown message type "{quotable(given)}"{end} Known types: {known}'
-        case "model_attributes_type" | "dict_type" | "model_type":
+        case "model_attributes_type" | "dict_type" | "model_type" if len(problem["loc"]) < 2:
             return f'A message is a JSON object with a "type"; known types: {known}'
     kind, *field = (str(part) for part in problem["loc"])
-    name = ".".join(field) or "type"
-    if problem["type"] == "missing":
-        return f'"{name}" is missing from the {kind} message'
+    name = quotable(".".join(field)) or "type"
+    match problem["type"]:
+        case "missing":
+            return f'"{name}" is missing from the {kind} message'
+        case "extra_forbidden":
+            return f'"{name}" of the {kind} message is not known'
+        case "resume" | "filter":
+            return f"The {kind} message is wrong: {problem['msg']}"
     return f'"{name}" of the {kind} message is wrong: {problem["msg"]}'
 
 
@@ -131,9 +168,11 @@ def pong(timestamp: float) -> Frame:
     return _frame({"type": "pong", "timestamp": timestamp})
 
 
-def subscribed(recording_id: str) -> Frame:
+def subscribed(recording_id: str, *, recovered: bool | None = None) -> Frame:
+    """`recovered` answers a client that wanted to go on where it was: whether what follows is all that it missed."""
     message = f"Subscribed to updates for recording {recording_id}"
-    return _frame({"type": "subscribed", "recording_id": recording_id, "message": message})
+    resumed = {} if recovered is None else {"recovered": recovered}
+    return _frame({"type": "subscribed", "recording_id": recording_id, "message": message, **resumed})
 
 
 def unsubscribed(recording_id: str) -> Frame:
@@ -159,6 +198,11 @@ def status(
             "node_connections": node_connections,
         }
     )
+
+
+def authenticated(expires_at: float | None) -> Frame:
+    """Until when, in seconds since the epoch."""
+    return _frame({"type": "authenticated", "expires_at": expires_at})
 
 
 def error(message: str) -> Frame:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from api import metrics
 from api.socket.connection import Connection, Live, Subscription
 from api.socket.frames import EVERYTHING, Frame
+from api.socket.selection import Filter
 from pipeline.state.port import Event
 
 REPLACED = 4409
@@ -29,9 +31,10 @@ class Hub:
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._clients: dict[str, Connection] = {}
+        self._clients: dict[tuple[str, str], Connection] = {}
+        self._addresses: Counter[str] = Counter()
         self._followers: dict[str, dict[Connection, Subscription]] = {}
-        self._everything: dict[Connection, None] = {}
+        self._everything: dict[Connection, Filter | None] = {}
         self._batch: list[Event] = []
         self._batch_since = 0.0
         self._flush_handle: asyncio.Handle | None = None
@@ -47,6 +50,10 @@ class Hub:
         """Events that wait for the next tick."""
         return len(self._batch)
 
+    def connections_of(self, address: str) -> int:
+        """How many a network address has."""
+        return self._addresses[address]
+
     def followed(self) -> list[str]:
         """Ids of the recordings that somebody follows by name."""
         return list(self._followers)
@@ -58,31 +65,38 @@ class Hub:
 
     def add(self, connection: Connection) -> None:
         """Take a client on; one that was connected under the same id is closed with 4409."""
-        older = self._clients.pop(connection.client_id, None)
+        key = connection.subject, connection.client_id
+        older = self._clients.pop(key, None)
         if older is not None:
             self.remove(older)
             older.close(REPLACED, "Replaced by a newer connection with the same client_id")
-        self._clients[connection.client_id] = connection
+        self._clients[key] = connection
+        self._addresses[connection.address] += 1
         metrics.CONNECTIONS.inc()
         if self._sweep_handle is None:
             self._sweep_handle = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep, self._monotonic())
 
     def remove(self, connection: Connection) -> None:
         """Forget a client and what it follows. Idempotent; a newer connection of the same id stays."""
-        if self._clients.get(connection.client_id) is connection:
-            del self._clients[connection.client_id]
+        key = connection.subject, connection.client_id
+        if self._clients.get(key) is connection:
+            del self._clients[key]
         for recording_id in list(connection.subscriptions):
             self.unfollow(connection, recording_id)
         if not connection.removed:
             connection.removed = True
+            self._addresses[connection.address] -= 1
+            if not self._addresses[connection.address]:
+                del self._addresses[connection.address]
             metrics.CONNECTIONS.dec()
 
-    def follow(self, connection: Connection, recording_id: str) -> Subscription | None:
-        """Follow a recording, holding its events back until `Subscription.release`; None for `*`, which has no hold."""
-        if recording_id == EVERYTHING:
-            self._everything[connection] = None
-            connection.subscriptions[EVERYTHING] = None
-            return None
+    def follow_everything(self, connection: Connection, chosen: Filter | None = None) -> None:
+        """Follow all recordings, or those events of them that a filter chooses, from now on."""
+        self._everything[connection] = chosen
+        connection.subscriptions[EVERYTHING] = None
+
+    def follow(self, connection: Connection, recording_id: str) -> Subscription:
+        """Follow a recording, holding its events back until `Subscription.release`."""
         subscription = connection.subscriptions.get(recording_id)
         if subscription is None:
             subscription = Subscription(connection)
@@ -122,6 +136,11 @@ class Hub:
         for subscription in self._followers.get(recording_id, {}).values():
             subscription.rewind()
 
+    def broadcast(self, frame: Frame) -> None:
+        """Send to everybody."""
+        for connection in list(self._clients.values()):
+            connection.send(frame)
+
     def broadcast_to_everything(self, frame: Frame) -> None:
         """Send to those who follow all recordings."""
         for connection in list(self._everything):
@@ -148,15 +167,20 @@ class Hub:
         due: dict[Connection, list[Live]] = {}
         for event in batch:
             followers = self._followers.get(event.key)
-            everything = () if event.is_job else self._everything  # a job is followed by its own id
+            everything = {} if event.is_job else self._everything  # a job is followed by its own id
             if not followers and not everything:
                 continue
+            chosen: dict[Filter, bool] = {}
             live = Live(event, Frame(event.frame))
             for connection, subscription in (followers or {}).items():
                 if subscription.admit(live):
                     due.setdefault(connection, []).append(live)
-            for connection in everything:
-                if not followers or connection not in followers:
+            for connection, wanted in everything.items():
+                if followers and connection in followers:
+                    continue
+                if wanted is not None and wanted not in chosen:
+                    chosen[wanted] = wanted.admits(event)
+                if wanted is None or chosen[wanted]:
                     due.setdefault(connection, []).append(live)
         for connection, events in due.items():
             connection.deliver(events)
@@ -166,6 +190,7 @@ class Hub:
         if not due:
             return
         metrics.RELAY_TO_WRITE.observe(self._monotonic() - self._batch_since)
+        metrics.PUBLISH_TO_WRITE.observe(max(0.0, time.time() - batch[-1].data["timestamp"]))
         delivered = sum(map(len, due.values()))
         terminal = 0
         if any(event.status.terminal for event in batch):

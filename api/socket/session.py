@@ -3,16 +3,18 @@
 Limits: messages of 64 KiB (1009 beyond), 128 subscriptions, 50 messages a second with bursts of 300; what is
 above that rate is dropped, answered with one error, and after 50 more the socket is closed with 1008. A
 `client_id` is 1 to 128 letters, digits and . _ : -. Close codes: 1012 the service restarts, 4008 the client
-does not read fast enough, 4409 a newer connection has the same client_id. Refusals come before the socket
-opens, as 400, 403, 421 or 503 with the reason in the body.
+does not read fast enough, 4401 its token has expired, 4409 a newer connection has the same client_id. Refusals come
+before the socket opens, as 400, 401, 403, 421, 429 or 503 with the reason in the body.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 import uuid
+from collections.abc import Sequence
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
@@ -20,11 +22,17 @@ from starlette.websockets import WebSocketDisconnect
 from api import metrics
 from api.plane import Plane, plane_of
 from api.problems import Problem
+from api.security.gate import address_of, identity_of
+from api.security.identity import Identity
+from api.security.tokens import TokenRefused
 from api.socket import frames
 from api.socket.connection import Connection, TokenBucket
+from api.socket.expiry import Expiry
 from api.socket.hub import MAX_SUBSCRIPTIONS
+from api.socket.resuming import missed_since
 from api.socket.transport import writer_for
 from pipeline.errors import StateUnavailable, Unreachable
+from pipeline.state.port import Event
 
 MESSAGES_PER_S = 50
 MESSAGES_AT_ONCE = 300
@@ -39,32 +47,47 @@ router = APIRouter()
 @router.websocket("/v1/ws")
 async def serve_client(websocket: WebSocket) -> None:
     """Accept a client, answer it, and forget it when it goes."""
-    plane = plane_of(websocket)
+    plane, identity = plane_of(websocket), identity_of(websocket)
     client_id = websocket.query_params.get("client_id") or str(uuid.uuid4())
-    problem = _refusal(plane, client_id)
+    address = address_of(websocket.scope)
+    problem = _refusal(plane, client_id, address)
     if problem is not None:
         metrics.HANDSHAKES.labels("refused").inc()
         await websocket.send_denial_response(problem.response())
         return
     await websocket.accept()
     metrics.HANDSHAKES.labels("accepted").inc()
-    connection = Connection(client_id, writer_for(websocket), time.time(), time.monotonic)
-    session = Session(plane, connection)
+    connection = Connection(
+        client_id,
+        writer_for(websocket),
+        time.time(),
+        time.monotonic,
+        subject=identity.subject,
+        address=address,
+    )
+    session = Session(plane, connection, identity)
     plane.hub.add(connection)
     try:
         session.reply(frames.welcome(client_id))
+        for notice in plane.degradation.notices():
+            session.reply(notice)
         await _converse(websocket, session)
     finally:
         plane.hub.remove(connection)
+        session.end()
         metrics.CONNECTION_SECONDS.observe(time.time() - connection.connected_at)
 
 
-def _refusal(plane: Plane, client_id: str) -> Problem | None:
+def _refusal(plane: Plane, client_id: str, address: str) -> Problem | None:
     if plane.readiness.draining:
         return Problem(503, "The service is stopping", "STOPPING", "Connect again in a moment")
     if not _CLIENT_ID.fullmatch(client_id):
         fix = "Use 1 to 128 letters, digits, and the characters . _ : -, or leave it out"
         return Problem(400, "The client_id is not valid", "INVALID_CLIENT_ID", fix)
+    most = plane.services.access.per_address
+    if plane.hub.connections_of(address) >= most:
+        fix = f"Close some: an address may have {most} (API_CONNECTIONS_PER_ADDRESS)"
+        return Problem(429, "There are too many connections from this address", "TOO_MANY_CONNECTIONS", fix)
     return None
 
 
@@ -84,11 +107,18 @@ async def _converse(websocket: WebSocket, session: Session) -> None:
 class Session:
     """Answers one client's messages, one after the other."""
 
-    def __init__(self, plane: Plane, connection: Connection) -> None:
+    def __init__(self, plane: Plane, connection: Connection, identity: Identity) -> None:
         self._plane = plane
+        self._identity = identity
         self.connection = connection
+        self._expiry = Expiry(connection)
+        self._expiry.set(identity.expires_at)
         self._bucket = TokenBucket(MESSAGES_PER_S, MESSAGES_AT_ONCE, time.monotonic())
         self._excess = 0
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._expiry.stop()
 
     def reply(self, frame: frames.Frame) -> None:
         metrics.MESSAGES_OUT.labels("reply").inc()
@@ -122,17 +152,22 @@ class Session:
         match message:
             case frames.Ping():
                 self.reply(frames.pong(time.time()))
-            case frames.Subscribe(recording_id=recording_id):
-                await self._subscribe(recording_id)
+            case frames.Subscribe():
+                await self._subscribe(message)
             case frames.Unsubscribe(recording_id=recording_id):
                 self._plane.hub.unfollow(self.connection, recording_id)
                 self.reply(frames.unsubscribed(recording_id))
             case frames.GetStatus():
                 await self._status()
+            case frames.Authenticate(token=token):
+                self._authenticate(token)
 
-    async def _subscribe(self, recording_id: str) -> None:
-        """Follow first and hold events back, then show the current state, then what came above it."""
-        subscriptions = self.connection.subscriptions
+    async def _subscribe(self, message: frames.Subscribe) -> None:
+        """Follow first and hold events back, then show what the client does not have, then what came above it."""
+        recording_id, subscriptions = message.recording_id, self.connection.subscriptions
+        if not self._identity.may_follow(recording_id):
+            self.reply(frames.error(f"The token does not allow to follow {frames.quotable(recording_id)}"))
+            return
         if recording_id not in subscriptions and len(subscriptions) >= MAX_SUBSCRIPTIONS:
             self.reply(
                 frames.error(
@@ -141,26 +176,71 @@ class Session:
                 )
             )
             return
-        subscription = self._plane.hub.follow(self.connection, recording_id)
-        self.reply(frames.subscribed(recording_id))
-        if subscription is None:
+        limits = self._plane.services.access.limits
+        wait_s = await limits.allows("subscription", self.connection.address, self.connection.subject)
+        if wait_s is not None:
+            self.reply(frames.error(f"Too many subscriptions in a short time; again in {math.ceil(wait_s)} s"))
             return
-        shown = None
+        if recording_id == frames.EVERYTHING:
+            self._plane.hub.follow_everything(self.connection, message.filter)
+            self.reply(frames.subscribed(recording_id))
+            return
+        subscription = self._plane.hub.follow(self.connection, recording_id)
+        if message.position is None:
+            self.reply(frames.subscribed(recording_id))
+        last = None
         try:
             async with asyncio.timeout(_ANSWER_S):
-                shown = await self._plane.state.progress.snapshot(recording_id)
+                last = await self._show(recording_id, message.position)
         except (StateUnavailable, Unreachable, TimeoutError):
+            if message.position is not None:
+                metrics.RESUMES.labels("unknown").inc()
+                self.reply(frames.subscribed(recording_id, recovered=False))
             self.reply(
                 frames.error(
                     f"The state of {frames.quotable(recording_id)} can't be read now; updates follow once it can"
                 )
             )
+        self.connection.deliver(subscription.release(last))
+
+    async def _show(self, recording_id: str, position: tuple[int, str] | None) -> Event | None:
+        """Send the current state, or what was missed since a position; the last event that the client has then."""
+        progress = self._plane.state.progress
+        missed: Sequence[Event] | None = None
+        if position is None:
+            last = await progress.snapshot(recording_id)
         else:
-            self._plane.relay.shown(recording_id, shown)
-        if shown is not None:
+            since = await missed_since(progress, recording_id, *position)
+            last, missed = since.last, since.events
+            metrics.RESUMES.labels("snapshot" if missed is None else "recovered").inc()
+            self.reply(frames.subscribed(recording_id, recovered=missed is not None))
+        self._plane.relay.shown(recording_id, last)
+        if missed is not None:
+            metrics.MESSAGES_OUT.labels("replayed").inc(len(missed))
+            for event in missed:
+                self.connection.send(frames.Frame(event.frame))
+        elif last is not None:
             metrics.MESSAGES_OUT.labels("snapshot").inc()
-            self.connection.send(frames.snapshot(shown.frame))
-        self.connection.deliver(subscription.release(shown))
+            self.connection.send(frames.snapshot(last.frame))
+        return last
+
+    def _authenticate(self, token: str) -> None:
+        """Go on with a newer token; what it does not allow any more is not followed any more."""
+        try:
+            identity = self._plane.services.access.identify(token)
+        except TokenRefused as refused:
+            self.reply(frames.error(f"The token is refused: {refused}"))
+            return
+        if identity.subject != self._identity.subject:
+            self.reply(frames.error("The token is somebody else's; connect with it instead"))
+            return
+        self._identity = identity
+        self._expiry.set(identity.expires_at)
+        for recording_id in list(self.connection.subscriptions):
+            if not identity.may_follow(recording_id):
+                self._plane.hub.unfollow(self.connection, recording_id)
+                self.reply(frames.unsubscribed(recording_id))
+        self.reply(frames.authenticated(identity.expires_at))
 
     async def _status(self) -> None:
         connection, hub = self.connection, self._plane.hub

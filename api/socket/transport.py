@@ -14,6 +14,9 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame as WireFrame
+from websockets.frames import Opcode
+from websockets.server import ServerProtocol
 
 from api.socket.frames import Frame
 
@@ -65,13 +68,22 @@ _log.setLevel(logging.WARNING)  # at INFO uvicorn logs each accept with its quer
 _log.addFilter(_WithoutTracebacks())
 
 
+class _Conversation(ServerProtocol):
+    """Takes a close frame between the fragments of a message for what it is (RFC 6455, 5.4), and not for an error."""
+
+    def recv_frame(self, frame: WireFrame) -> None:
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class DirectProtocol(WebSocketsSansIOProtocol):
     """uvicorn's WebSocket protocol, which offers a `DirectWriter` in the scope's extensions."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _log
-        self.conn.logger = _log
+        self.conn = _Conversation(max_size=self.config.ws_max_size, logger=_log)
         self.writer = DirectWriter(self)
 
     async def run_asgi(self) -> None:

@@ -1,6 +1,6 @@
 // The dashboard: the list over HTTP, brought up to date by the WebSocket, and polled while that is away.
 
-import { LiveClient } from "./client.js";
+import { LiveClient } from "/client.js";
 import { Details } from "./details.js";
 import { atMostEvery, byId, oncePerFrame, setAttribute, setHidden, setText } from "./dom.js";
 import * as format from "./format.js";
@@ -16,6 +16,7 @@ const LETTERS_MS = 3000;
 const TOPOLOGY_MS = 2000;
 const IDLE_MS = 15_000;
 const TYPING_MS = 200;
+const SPREAD_MS = 2000;
 
 const store = new Store();
 const jobs = new Jobs();
@@ -39,6 +40,7 @@ function showConnection(state) {
     open: "Live",
     waiting: "Reconnecting",
     replaced: "Opened elsewhere",
+    refused: "Refused",
   };
   const node = byId("connection");
   const shown = state === "connecting" && node.dataset.state === "waiting" ? "waiting" : state;
@@ -59,7 +61,13 @@ live.addEventListener("message", ({ detail: message }) => {
       refreshLetters();
     }
     details.notice(message.recording_id);
-  } else if (message.type === "subscribed" || message.type === "notice") {
+  } else if (message.code === "degraded") {
+    tell(message.message);
+  } else if (message.type === "notice") {
+    // All pages are told at once: they come at different times.
+    setTimeout(refresh, Math.random() * SPREAD_MS);
+    setTimeout(refreshLetters, Math.random() * SPREAD_MS);
+  } else if (message.type === "subscribed") {
     // Events are followed from here on: what happened before is in the list.
     store.forget();
     refresh();
@@ -83,10 +91,13 @@ store.addEventListener(
 );
 
 store.addEventListener("unreachable", ({ detail: error }) => {
-  const text = error instanceof TypeError ? "The service does not answer; trying again." : error.message;
+  tell(error instanceof TypeError ? "The service does not answer; trying again." : error.message);
+});
+
+function tell(text) {
   setText(byId("banner"), text);
   setHidden(byId("banner"), false);
-});
+}
 
 function look(changes) {
   Object.assign(store.query, { offset: 0 }, changes);
@@ -161,6 +172,7 @@ setInterval(() => {
 fetchJson("/v1/info")
   .then((info) => {
     list.roots = info.roots;
+    setHidden(byId("sign-out"), !info.subject);
     setText(byId("engine"), info.engine === "embedded" ? "embedded engines" : info.engine);
   })
   .catch(() => undefined);

@@ -1,5 +1,7 @@
 // What the page knows: one page of recordings, the counts, and the events that are newer than what was fetched.
 
+import { askForToken } from "./session.js";
+
 const EVENTS_REMEMBERED = 2000;
 
 export const PAGE = 50;
@@ -7,6 +9,7 @@ export const PAGE = 50;
 export async function fetchJson(url, options = {}) {
   const response = await fetch(url, { headers: { Accept: "application/json" }, ...options });
   const body = await response.json();
+  if (response.status === 401) askForToken();
   if (!response.ok) {
     const error = new Error([body.error, body.fix].filter(Boolean).join(". "));
     throw Object.assign(error, { reasons: body.reasons ?? [] });
@@ -66,10 +69,10 @@ export class Store extends EventTarget {
 
   // Takes in an event of the socket. True if counts, or what belongs on the page, may have changed.
   apply(event) {
-    this.#remember(event);
     const item = this.#byId.get(event.recording_id);
-    const status = event.data.status ?? "completed";
-    const moved = item ? item.status !== status : status !== "analyzing";
+    const known = item?.status ?? statusOf(this.#events.get(event.recording_id));
+    const moved = known !== statusOf(event);
+    this.#remember(event);
     if (item && update(item, event)) this.dispatchEvent(new CustomEvent("item", { detail: item }));
     return moved;
   }
@@ -95,6 +98,11 @@ export class Store extends EventTarget {
   }
 }
 
+// Undefined without an event.
+function statusOf(event) {
+  return event && (event.data.status ?? "completed");
+}
+
 // Brings a recording up to date; false if the event is not newer than what is known.
 export function update(item, event) {
   if (item.epoch === event.epoch && item.sequence >= event.sequence) return false;
@@ -102,7 +110,7 @@ export function update(item, event) {
   item.epoch = event.epoch;
   item.sequence = event.sequence;
   item.updated_at = data.timestamp;
-  item.status = data.status ?? "completed";
+  item.status = statusOf(event);
   item.message = data.message ?? null;
   item.progress = data.type === "progress" ? data.progress : null;
   item.results = data.results ?? null;

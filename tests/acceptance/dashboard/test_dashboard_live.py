@@ -133,6 +133,15 @@ async def test_search_status_and_order_choose_what_is_listed(page: Page, api: Ru
     await expect(page.locator(".row")).to_have_count(3)
 
 
+async def test_work_on_a_recording_that_is_not_on_the_page_is_counted(page: Page, api: RunningApi) -> None:
+    await page.get_by_role("button", name="Completed").click()
+    await expect(page.get_by_label("Status")).to_have_value("completed")
+    for number in range(1, 4):
+        await api.progress(f"r{number}", 0.1, "first")
+        await expect(page.locator("#count-analyzing")).to_have_text(str(number))
+        await page.wait_for_load_state("networkidle")
+
+
 async def test_ten_thousand_recordings_are_paged_and_events_do_not_hold_up_the_page(
     page: Page, api: RunningApi
 ) -> None:

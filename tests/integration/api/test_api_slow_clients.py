@@ -26,7 +26,7 @@ RUNNERS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asynci
 
 
 def completion(sequence: int, padding: int) -> Event:
-    data = {"type": "analysis_complete", "results": {"padding": "x" * padding}}
+    data = {"type": "analysis_complete", "results": {"padding": "x" * padding}, "timestamp": 1.0}
     text = json.dumps({"recording_id": "r1", "data": data, "sequence": sequence, "epoch": "e"})
     return Event("r1", sequence, "e", Status.COMPLETED, text)
 
@@ -52,7 +52,7 @@ async def stalled_follower(port: int) -> socket.socket:
 
 
 def connection_of(hub: Hub, client_id: str) -> Any:
-    return hub._clients.get(client_id)
+    return hub._clients.get(("", client_id))
 
 
 @RUNNERS

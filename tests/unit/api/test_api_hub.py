@@ -25,9 +25,10 @@ class Client:
 
     def follow(self, *recording_ids: str) -> Client:
         for recording_id in recording_ids:
-            subscription = self._hub.follow(self.connection, recording_id)
-            if subscription is not None:
-                subscription.release(None)
+            if recording_id == EVERYTHING:
+                self._hub.follow_everything(self.connection)
+            else:
+                self._hub.follow(self.connection, recording_id).release(None)
         return self
 
     @property
@@ -36,7 +37,7 @@ class Client:
 
 
 def event(recording_id: str, sequence: int, status: Status = Status.ANALYZING) -> Event:
-    text = json.dumps({"recording_id": recording_id, "sequence": sequence})
+    text = json.dumps({"recording_id": recording_id, "data": {"timestamp": 1.0}, "sequence": sequence})
     return Event(recording_id, sequence, "epoch", status, text)
 
 

@@ -89,9 +89,10 @@ class Plane:
         writer = GatedWriter()
         connection = Connection(f"client-{id(writer)}", writer, 0.0, lambda: 0.0)
         self.hub.add(connection)
-        subscription = self.hub.follow(connection, recording_id)
-        if subscription is not None:
-            subscription.release(None)
+        if recording_id == EVERYTHING:
+            self.hub.follow_everything(connection)
+        else:
+            self.hub.follow(connection, recording_id).release(None)
         return writer
 
     async def record(self, recording_id: str, fraction: float, *, ends: bool = False) -> None:
@@ -175,7 +176,6 @@ async def test_jump_above_a_shown_state_is_filled(plane: Plane) -> None:
     connection = Connection("client", writer, 0.0, lambda: 0.0)
     plane.hub.add(connection)
     subscription = plane.hub.follow(connection, "a")
-    assert subscription is not None
     plane.relay.shown("a", shown)
     connection.deliver(subscription.release(shown))
     await plane.record("a", 0.2)

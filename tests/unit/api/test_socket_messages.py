@@ -17,6 +17,7 @@ FRAMES = {
     "Pong Response": frames.pong(1.5),
     "Subscription Confirmation": frames.subscribed("recording"),
     "Unsubscription Confirmation": frames.unsubscribed("recording"),
+    "Authenticated": frames.authenticated(1234567890.5),
     "Connection Status": frames.status("client", ["recording"], 1.5, 3, 2),
     "Generic Error": frames.error("wrong"),
     "Notice": frames.notice("resync", "Updates may have been missed"),

@@ -145,8 +145,8 @@ def test_headers_and_correlation_of_a_message_are_described() -> None:
 
 def test_the_websocket_has_all_its_messages_in_both_directions() -> None:
     assert CHANNELS["websocket"]["address"] == "/v1/ws"
-    assert len(names(OPERATIONS["websocket.receive"])) == 4
-    assert len(names(OPERATIONS["websocket.send"])) == 11
+    assert len(names(OPERATIONS["websocket.receive"])) == 5
+    assert len(names(OPERATIONS["websocket.send"])) == 12
     assert "headers" not in MESSAGES["Ping_Message"]
 
 

@@ -1,14 +1,21 @@
-// A WebSocket that comes back: reconnects with full-jitter backoff, repeats its subscriptions, and notices
-// a connection that is open but dead.
+// A WebSocket that comes back and goes on where it was: reconnects with full-jitter backoff, repeats its subscriptions
+// from the last event of each, and notices a connection that is open but dead.
 //
-// Events: "state" with detail {state, wait}, where state is connecting, open, waiting (for `wait` ms) or
-// replaced; "message" with the parsed message as detail.
+//   import { LiveClient } from "/client.js";
+//   const live = new LiveClient("ws://localhost:8000/v1/ws");
+//   live.addEventListener("message", ({ detail }) => console.log(detail));
+//   live.subscribe("recording-1");
+//   live.start();
+//
+// Events: "state" with detail {state, wait}, where state is connecting, open, waiting (for `wait` ms), replaced or
+// refused; "message" with the parsed message as detail. Where what was missed is not known any more, the current state
+// comes, marked `snapshot: true`; who follows "*" reads the list again when "subscribed" comes.
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const PING_EVERY_MS = 20_000;
 const ANSWER_WITHIN_MS = 10_000;
-const REPLACED = 4409;
+const FOR_GOOD = { 4401: "refused", 4403: "refused", 4409: "replaced" };
 
 export class LiveClient extends EventTarget {
   #url;
@@ -17,7 +24,8 @@ export class LiveClient extends EventTarget {
   #retry = 0;
   #ping = 0;
   #deadline = 0;
-  #subscriptions = new Set();
+  #subscriptions = new Map(); // id to filter, if it has one
+  #positions = new Map(); // id to the sequence and epoch of its last event
 
   constructor(url) {
     super();
@@ -34,13 +42,16 @@ export class LiveClient extends EventTarget {
     this.#connect();
   }
 
-  subscribe(recordingId) {
-    this.#subscriptions.add(recordingId);
-    this.#send({ type: "subscribe", recording_id: recordingId });
+  // Follow a recording or a job; "*" for all recordings, or those events that the filter {status, stage} chooses.
+  subscribe(recordingId, filter = undefined) {
+    this.#subscriptions.set(recordingId, filter);
+    this.#positions.delete(recordingId);
+    this.#ask(recordingId);
   }
 
   unsubscribe(recordingId) {
     this.#subscriptions.delete(recordingId);
+    this.#positions.delete(recordingId);
     this.#send({ type: "unsubscribe", recording_id: recordingId });
   }
 
@@ -53,7 +64,7 @@ export class LiveClient extends EventTarget {
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return;
       this.#ping = setInterval(() => this.#probe(), PING_EVERY_MS);
-      for (const id of this.#subscriptions) this.#send({ type: "subscribe", recording_id: id });
+      for (const id of this.#subscriptions.keys()) this.#ask(id);
       this.#tell("open");
     });
     socket.addEventListener("message", (event) => {
@@ -61,9 +72,24 @@ export class LiveClient extends EventTarget {
       this.#failures = 0;
       clearTimeout(this.#deadline);
       this.#deadline = 0;
-      this.dispatchEvent(new CustomEvent("message", { detail: JSON.parse(event.data) }));
+      const message = JSON.parse(event.data);
+      this.#note(message);
+      this.dispatchEvent(new CustomEvent("message", { detail: message }));
     });
     socket.addEventListener("close", (event) => socket === this.#socket && this.#lost(event.code));
+  }
+
+  #ask(id) {
+    this.#send({ type: "subscribe", recording_id: id, filter: this.#subscriptions.get(id), ...this.#positions.get(id) });
+  }
+
+  // Remembers where each subscription is.
+  #note(message) {
+    if (message.recovered === false) this.#positions.delete(message.recording_id);
+    const key = message.job_id ?? message.recording_id;
+    if (message.sequence !== undefined && this.#subscriptions.has(key)) {
+      this.#positions.set(key, { last_sequence: message.sequence, epoch: message.epoch });
+    }
   }
 
   #probe() {
@@ -78,8 +104,8 @@ export class LiveClient extends EventTarget {
     clearInterval(this.#ping);
     clearTimeout(this.#deadline);
     this.#deadline = 0;
-    if (code === REPLACED) {
-      this.#tell("replaced");
+    if (code in FOR_GOOD) {
+      this.#tell(FOR_GOOD[code]);
       return;
     }
     const wait = Math.random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.#failures);
