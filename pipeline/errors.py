@@ -120,6 +120,10 @@ class NotConfirmed(BrokerError):
     """The broker refused the message (nack), or the connection was lost before its confirm: publish it again."""
 
 
+class Refused(NotConfirmed):
+    """A nack: a queue that the message was to go to is full, or can't store it just now. Nothing is wrong with it."""
+
+
 class NoSuchQueue(BrokerError):
     """The queue is not declared on the broker."""
 

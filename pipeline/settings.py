@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, unquote, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.errors import PipelineError
@@ -24,6 +24,35 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, description="redis[s]://user:pass@host:port/db")
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    api_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="origins besides its own whose pages may connect and post, separated by commas"
+    )
+    api_jwt_key: SecretStr | None = Field(
+        default=None, description="secret that tokens are signed with (HS256), at least 32 bytes"
+    )
+    api_jwt_key_file: Path | None = Field(
+        default=None,
+        description="file with a PEM public key, a JSON Web Key Set or a secret; read when it changes",
+    )
+    api_jwt_audience: str | None = Field(default=None, description="what tokens have to be meant for (aud)")
+    api_jwt_issuer: str | None = Field(default=None, description="who has to have issued them (iss)")
+    api_anonymous: bool | None = Field(
+        default=None, description="whether clients need no token; default: in the profile dev, while no key is set"
+    )
+    api_token: SecretStr | None = Field(default=None, description="what commands show to a running API")
+    api_handshakes: str = Field(
+        default="600/minute",
+        pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour)$",
+        description="how often an address, and a token's subject, may open a WebSocket, on all API processes together",
+    )
+    api_subscriptions: str = Field(
+        default="6000/minute",
+        pattern=r"^[1-9][0-9]{0,8}/(second|minute|hour)$",
+        description="how often they may subscribe",
+    )
+    api_connections_per_address: int = Field(
+        default=1000, ge=1, description="WebSockets that one address may have open with one process"
+    )
     library_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default=(), description="folders whose files may be touched, separated by ':'; default: the watched folder"
     )
@@ -48,6 +77,11 @@ class Settings(BaseSettings):
         default=1.0, ge=0, le=1, description="which part of them; those that failed are always written"
     )
     pipeline_processes: int = Field(default=0, ge=0, description="processes for CPU work; 0: one per core")
+
+    @field_validator("api_allowed_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("library_roots", mode="before")
     @classmethod

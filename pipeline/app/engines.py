@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from pipeline.broker.embedded.engine import EmbeddedBroker
@@ -33,6 +35,18 @@ def make_engines(settings: Settings, topology: Topology, definitions: Definition
         return Engines(broker, EmbeddedStore(settings.pipeline_data_dir, prefix=topology.name), embedded=True)
     assert settings.redis_url is not None
     return Engines(rabbitmq(settings), RedisStore(settings.redis_url, prefix=topology.name), embedded=False)
+
+
+@asynccontextmanager
+async def opened(engines: Engines) -> AsyncIterator[Engines]:
+    """Connected, until it is left. Raises Unreachable."""
+    try:
+        await engines.state.connect()
+        await engines.broker.connect()
+        yield engines
+    finally:
+        await engines.broker.close()
+        await engines.state.close()
 
 
 def rabbitmq(settings: Settings) -> RabbitMQBroker:

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from api.security.access import Access, make_access
+from api.security.limits import Limits
 from api.services import Services
 from pipeline.app.engines import Engines
 from pipeline.app.loading import Loaded
@@ -106,6 +108,28 @@ def make_services(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> Se
         examples=examples_of(loaded.topology),
         profile=loaded.settings.pipeline_profile,
         host=loaded.settings.api_host,
+        allowed_origins=loaded.settings.api_allowed_origins,
+        access=access_of(loaded.settings, loaded.topology.name),
+    )
+
+
+def access_of(settings: Settings, prefix: str) -> Access:
+    """Who may use the API. Raises PipelineError where the settings leave that open."""
+    limits = Limits(
+        None if settings.embedded else settings.redis_url,
+        prefix,
+        handshakes=settings.api_handshakes,
+        subscriptions=settings.api_subscriptions,
+    )
+    return make_access(
+        profile=settings.pipeline_profile,
+        anonymous=settings.api_anonymous,
+        secret=settings.api_jwt_key.get_secret_value() if settings.api_jwt_key else None,
+        key_file=settings.api_jwt_key_file,
+        audience=settings.api_jwt_audience,
+        issuer=settings.api_jwt_issuer,
+        limits=limits,
+        per_address=settings.api_connections_per_address,
     )
 
 

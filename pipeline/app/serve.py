@@ -68,7 +68,7 @@ class Serving:
     async def adopt(self, loaded: Loaded, *, roots: Sequence[Path]) -> None:
         """Go over to another revision of the topology. Raises PipelineError if it can't be; all is as it was then."""
         topology = loaded.topology
-        services = make_services(loaded, self._engines, roots)
+        services = make_services(loaded, self._engines, roots) if self.api is not None else None
         if isinstance(self._broker, EmbeddedBroker):
             self._broker.declare(loaded.definitions)
         await require_exchanges(self._broker, sorted(self._published(topology) - self._published(self._topology)))
@@ -79,7 +79,7 @@ class Serving:
         for source in self.sources:
             if not source.adopt(topology):
                 _log.warning("a source that changed goes on as it was until it is restarted", source=source.name)
-        if self.api is not None:
+        if self.api is not None and services is not None:
             self.api.state.plane.services = services
         self._look_after(topology)
 

@@ -14,6 +14,9 @@ from typer.main import get_group
 
 # In the order in which `pipeline --help` lists them. Each module has `register(app)`.
 _MODULES = {
+    "init": "beginning",
+    "doctor": "doctoring",
+    "config": "configuring",
     "lint": "linting",
     "plan": "planning",
     "apply": "applying",
@@ -28,7 +31,8 @@ _MODULES = {
     "watch": "services",
     "up": "services",
     "publish": "messages",
-    "status": "messages",
+    "status": "status",
+    "token": "tokens",
     "dlq": "dead_letters",
     "verify": "verifying",
     "schema": "descriptions",

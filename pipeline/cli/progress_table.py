@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -88,7 +87,7 @@ class ProgressTable:
         if row is None:
             row = self._rows[event.key] = Row(await self._name(event.key))
         row.status = event.status
-        row.data = json.loads(event.frame)["data"]
+        row.data = event.data
         row.progress = float(row.data.get("progress", 1.0 if event.status.terminal else row.progress))
         if event.status.terminal and not self._show_live:
             self._console.print(_line(row), markup=False)
@@ -101,7 +100,7 @@ class ProgressTable:
         for document, event in zip(documents, events, strict=True):
             row = Row(self._relative(document["path"]))
             if event is not None:
-                row.status, row.data = event.status, json.loads(event.frame)["data"]
+                row.status, row.data = event.status, event.data
             rows.append(row)
         rows.sort(key=lambda row: (row.status is not Status.COMPLETED, row.name))
         table = Table(title=f"{total} files", title_justify="left", header_style="bold")

@@ -14,14 +14,16 @@ from pipeline.topology.definitions import Definitions
 
 
 class RunningPipeline:
-    """Client of the API at API_HOST and API_PORT. Use as an async context manager.
+    """Client of the API at API_HOST and API_PORT, with API_TOKEN. Use as an async context manager.
 
     Methods raise Unreachable if nothing answers there, PipelineError with what the API said.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.address = f"http://{settings.api_host}:{settings.api_port}"
-        self._http = httpx.AsyncClient(base_url=self.address, timeout=30, trust_env=False)
+        token = settings.api_token
+        self.headers = {} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}
+        self._http = httpx.AsyncClient(base_url=self.address, timeout=30, trust_env=False, headers=self.headers)
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,6 +77,8 @@ class RunningPipeline:
             problem: dict[str, Any] = answer.json()
         except ValueError:
             raise self._stranger() from None
+        if answer.status_code in (401, 403) and not self.headers:
+            problem["fix"] = "Set API_TOKEN: `pipeline token` makes one"
         what = problem.get("error") or problem.get("detail") or f"HTTP {answer.status_code}"
         reasons = "; ".join(f"{each['field']}: {each['problem']}" for each in problem.get("reasons") or ())
         raise PipelineError(f"{what}: {reasons}" if reasons else str(what), fix=problem.get("fix") or "")

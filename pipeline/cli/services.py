@@ -73,19 +73,31 @@ def watch_command(
 
 def up_command(
     context: typer.Context,
-    folders: Folders,
+    folders: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR...]", help="Folders to watch, if the topology has a source.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N files that are there only.")] = None,
     until_done: Annotated[bool, typer.Option(help="End when every file has reached a terminal state.")] = False,
     hint: Annotated[list[str] | None, typer.Option(hidden=True, help="A line to print after the results.")] = None,
 ) -> int:
     """Watch, work and serve in one process: on RabbitMQ and Redis if they are set, else on the embedded engines."""
     loaded = _start(context.obj)
-    paths = existing(folders)
+    paths = existing(folders or [])
+    if loaded.topology.sources and not paths:
+        raise PipelineError("No folder to watch is named", fix="Name at least one: `pipeline up DIR`")
+    if not loaded.topology.sources and (paths or until_done or limit):
+        raise PipelineError(
+            "The topology has no source that would watch a folder", fix="Declare it in `sources`, or name none"
+        )
 
     async def show(serving: Serving) -> None:
         stdout.print(f"dashboard: {serving.address}", style="bold", markup=False)
         if loaded.settings.embedded:
             stderr.print("embedded engines: one process; results are kept, messages in flight are not", style="dim")
+        if not paths:
+            stdout.print("Ctrl-C ends.", style="dim")
+            await serving.stopping.wait()
+            return
         with ProgressTable(serving.state, paths, stdout, live=True) as table:
             following = asyncio.create_task(table.follow())
             try:

@@ -119,4 +119,9 @@ async def _begins(child: Child, within_s: float) -> bool:
 
 def described(status: int) -> dict[str, str | int]:
     """What a log line says of how a process ended."""
-    return {"signal": signal.Signals(-status).name} if status < 0 else {"exit_code": status}
+    if status >= 0:
+        return {"exit_code": status}
+    try:
+        return {"signal": signal.Signals(-status).name}
+    except ValueError:  # a real-time signal
+        return {"signal": -status}
