@@ -1,0 +1,1 @@
+"""The Autobahn test suite's cases for servers, against the WebSocket protocol that the API serves."""

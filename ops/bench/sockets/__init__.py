@@ -1,0 +1,1 @@
+"""WebSocket servers that are measured, and the clients that measure them."""
