@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music verify bench bench-topology bench-migration bench-analysis bench-tracklist instruments lock clean
+.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music verify bench bench-worker bench-memory bench-ws bench-topology bench-migration bench-analysis bench-tracklist test-autobahn instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -44,10 +44,22 @@ asyncapi-schema: servers
 test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian packages; MUSIC=DIR on one's own
 	@$(RUN) -m ops.music $(if $(MUSIC),--music "$(MUSIC)")
 
+test-autobahn: $(VENV)/.base ## Run the Autobahn test suite's server cases (needs Python 2.7)
+	@$(RUN) -m ops.autobahn $(if $(CASES),--cases $(CASES))
+
 verify: $(VENV)/.base servers ## Break things for some ten minutes, and count what was lost, done twice or stuck; SEED=N
 	@$(VENV)/bin/pipeline verify --scenario all --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED))
 
-bench: bench-topology bench-migration bench-analysis bench-tracklist ## Run all benchmarks
+bench: bench-worker bench-memory bench-ws bench-topology bench-migration bench-analysis bench-tracklist ## Run all benchmarks
+
+bench-worker: $(VENV)/.bench servers ## Measure a worker beside aio-pika by hand, FastStream and Dramatiq
+	@$(RUN) -m ops.bench.worker $(if $(OUT),--out "$(OUT)") $(if $(PLOT),--plot "$(PLOT)")
+
+bench-memory: $(VENV)/.base servers ## Measure the memory of a worker while a million messages pass through it
+	@$(RUN) -m ops.bench.memory $(if $(OUT),--out "$(OUT)")
+
+bench-ws: $(VENV)/.base servers ## Measure events to 1,000 and 5,000 WebSockets, storms of them, stalled ones, and churn
+	@$(RUN) -m ops.bench.websocket $(if $(OUT),--out "$(OUT)")
 
 bench-topology: $(VENV)/.base servers ## Measure lint, plan and apply of large topologies, beside RabbitMQ's own import
 	@$(RUN) -m ops.bench.topology

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,10 @@ from pipeline.settings import Settings
 # Few examples where many tests are to run in seconds; the long laws, in tests/laws, say how many they want.
 settings.register_profile("tests", max_examples=30, deadline=None)
 settings.load_profile("tests")
+
+# Started in the background by a shell, it is ignored, and would be by all processes that tests start, and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class Commands:
         }
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout_s: float = 100, **settings: str) -> subprocess.CompletedProcess[str]:
         """Run it to its end."""
         return subprocess.run(
             [sys.executable, "-m", "pipeline", *arguments],
@@ -52,7 +52,7 @@ class Commands:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=timeout_s,
             check=False,
         )
 

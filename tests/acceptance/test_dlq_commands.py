@@ -287,8 +287,7 @@ def test_a_replay_that_is_killed_half_way_loses_none_of_ten_thousand(shop: Shop)
 
 def test_the_same_holds_on_the_embedded_engines(commands: Commands, tmp_path: Path) -> None:
     shop = Shop(commands, tmp_path, {})
-    (tmp_path / "music").mkdir()
-    commands.start("up", str(tmp_path / "music"), **shop.settings)
+    commands.start("up", **shop.settings)
     eventually("the API", lambda: answers(f"{commands.api}/health/ready"))
     for number in (-1, -2, -3):
         body = json.dumps({"order_id": f"o{number}", "count": number})

@@ -50,6 +50,7 @@ def test_every_service_does_its_work_under_its_own_user(
         "PREFIX": prefix,
         "PIPELINE_TOPOLOGY": str(tmp_path / "topology.yaml"),
         "PIPELINE_PROFILE": "secured",
+        "API_ANONYMOUS": "true",
     }
     # The services are given their URL, and none of the passwords that only plan and apply look for.
     assert commands.run("apply", "--yes", **settings, SERVICE_PASSWORD=_PASSWORD).returncode == 0

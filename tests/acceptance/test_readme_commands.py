@@ -18,15 +18,16 @@ import pytest
 from ops.audio import write_track
 from pipeline.broker.rabbitmq import RabbitMQBroker
 from pipeline.messages.message import Message
+from pipeline.verify.scenarios import SCENARIOS
 from tests.acceptance.commands import ROOT, Commands, answers, eventually
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
 
 
-def commands_in(start: str) -> Iterator[str]:
-    """Commands of the README's shell blocks that begin so, without their comments."""
-    for line in "\n".join(BLOCKS).splitlines():
+def commands_in(start: str, block: str = "") -> Iterator[str]:
+    """Commands of the README's shell blocks that begin so, without their comments; of those that begin with `block`."""
+    for line in "\n".join(each for each in BLOCKS if each.startswith(block)).splitlines():
         command = line.partition("#")[0].strip()
         if command.startswith(start):
             yield command
@@ -61,8 +62,10 @@ def test_a_make_demo_of_the_readme_ends_with_what_was_found(command: str, music:
 def test_the_commands_with_rabbitmq_work_in_their_order(
     commands: Commands, servers: dict[str, str], music: Path
 ) -> None:
-    listed = [shlex.split(each.replace("~/Music", str(music)))[1:] for each in commands_in("pipeline ")]
-    listed = [each for each in listed if each[0] != "dlq"]
+    listed = [
+        shlex.split(each.replace("~/Music", str(music)))[1:]
+        for each in commands_in("pipeline ", "export RABBITMQ_URL=")
+    ]
     assert [each[0] for each in listed] == ["plan", "apply", "run", "api", "watch"]
     assert commands.run(*listed[0], **servers).returncode == 2
     assert commands.run(*listed[1], **servers).returncode == 0
@@ -71,6 +74,25 @@ def test_the_commands_with_rabbitmq_work_in_their_order(
     eventually("ready", lambda: answers(f"{commands.api}/health/ready"))
     eventually("the song is done", lambda: "completed" in commands.run("status", **servers).stdout)
     assert all(process.poll() is None for process in started)
+
+
+def test_a_pipeline_of_ones_own_is_made_and_run_by_the_commands_in_their_order(commands: Commands) -> None:
+    listed = [shlex.split(each)[1:] for each in commands_in("pipeline ", "pipeline init")]
+    assert [each[0] for each in listed] == ["init", "test", "up", "publish", "doctor"]
+    own = {"PIPELINE_TOPOLOGY": str(commands.folder / "hello" / "topology.yaml")}
+    for command in listed:
+        if command[0] == "up":
+            commands.start(*command, **own)
+            eventually("ready", lambda: answers(f"{commands.api}/health/ready"))
+        else:
+            ended = commands.run(*command, **own)
+            assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
+    eventually("Ada is greeted", lambda: _waiting(commands, own)["greeted"] == 1)
+
+
+def _waiting(commands: Commands, settings: dict[str, str]) -> dict[str, int]:
+    status = json.loads(commands.run("status", "-o", "json", **settings).stdout)
+    return {queue["name"]: queue["messages"] for queue in status["queues"]}
 
 
 def test_the_commands_for_dead_letters_do_what_is_said_of_them(commands: Commands, servers: dict[str, str]) -> None:
@@ -99,6 +121,20 @@ def test_the_commands_for_dead_letters_do_what_is_said_of_them(commands: Command
     assert re.findall(r"(replay|edit|purge) 1 of analysis_queue\.dlq", told) == ["purge", "edit", "replay"]
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("command", list(commands_in("pipeline verify")))
+def test_a_verification_of_the_readme_finds_nothing_wrong(command: str, commands: Commands) -> None:
+    short = ("--minutes", "0.2", "--messages", "300", "--output", "json")
+    ended = commands.run(*shlex.split(command)[1:], *short, timeout_s=280)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert json.loads(ended.stdout)["sound"]
+
+
+def test_the_readme_has_what_came_of_every_fault() -> None:
+    rows = re.findall(r"^\| ([a-z-]+) \| ([a-z]+) \|", README, flags=re.MULTILINE)
+    assert {(fault.name, name) for name, faults in SCENARIOS.items() for fault in faults} <= set(rows)
+
+
 async def _bury(url: str, message_id: str, body: bytes, code: str, died: str) -> None:
     broker = RabbitMQBroker(url)
     await broker.connect()
@@ -108,7 +144,7 @@ async def _bury(url: str, message_id: str, body: bytes, code: str, died: str) ->
 
 
 def test_every_command_of_the_readme_is_one_that_a_test_runs() -> None:
-    known = ("make demo", "pipeline ", "export RABBITMQ_URL=")
+    known = ("make demo", "pipeline ", "export RABBITMQ_URL=", "cd hello")
     lines = [line.partition("#")[0].strip() for block in BLOCKS for line in block.splitlines()]
     assert [line for line in lines if line and not line.startswith(known)] == []
 

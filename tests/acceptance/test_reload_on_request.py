@@ -45,10 +45,7 @@ def test_only_what_is_asked_for_is_taken_over_where_nobody_watches(commands: Com
     file = tmp_path / "topology.yaml"
     file.write_text(_TOPOLOGY)
     (tmp_path / "orders_of_shop.py").write_text(_STEPS)
-    (tmp_path / "music").mkdir()
-    process = commands.start(
-        "up", str(tmp_path / "music"), PIPELINE_TOPOLOGY=str(file), PIPELINE_RELOAD="false", COLUMNS="400"
-    )
+    process = commands.start("up", PIPELINE_TOPOLOGY=str(file), PIPELINE_RELOAD="false", COLUMNS="400")
     eventually("ready", lambda: answers(f"{commands.api}/health/ready"))
 
     def worker() -> dict[str, Any]:
