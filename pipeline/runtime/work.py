@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -62,22 +63,9 @@ class Work:
             with suppress(RuntimeError):  # the steps have just returned
                 self.scope.reschedule(asyncio.get_running_loop().time())
 
-    @asynccontextmanager
-    async def limited(self, seconds: float | None) -> AsyncIterator[None]:
+    def limited(self, seconds: float | None) -> AbstractAsyncContextManager[None]:
         """Run steps under a time limit. Raises OutOfTime, WorkCancelled."""
-        if self.cancelled:
-            raise WorkCancelled
-        try:
-            async with asyncio.timeout(seconds) as self.scope:
-                yield
-        except TimeoutError as error:
-            if self.cancelled:
-                raise WorkCancelled from None
-            if self.scope is not None and self.scope.expired():
-                raise OutOfTime(seconds) from error
-            raise
-        finally:
-            self.scope = None
+        return _Limit(self, seconds)
 
     @asynccontextmanager
     async def untimed(self) -> AsyncIterator[None]:
@@ -105,6 +93,37 @@ class Work:
             self.reporter.report(0.0, "Started")
         elif (job_id := self.reporter.subject.job_id) is not None:
             self.reporter.subject = Subject(recording_id, job_id)
+
+
+class _Limit:
+    """Written as a class, since it is entered for each message: a generator's context costs twice as much."""
+
+    __slots__ = ("_scope", "_seconds", "_work")
+
+    def __init__(self, work: Work, seconds: float | None) -> None:
+        self._work = work
+        self._seconds = seconds
+        self._scope = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        if self._work.cancelled:
+            raise WorkCancelled
+        self._work.scope = self._scope
+        await self._scope.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._work.scope = None
+        try:
+            await self._scope.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            error = late
+        if isinstance(error, TimeoutError):
+            if self._work.cancelled:
+                raise WorkCancelled from None
+            if self._scope.expired():
+                raise OutOfTime(self._seconds) from error
 
 
 RunInProcess = Callable[[Work, int, Any], Awaitable[list[Any]]]

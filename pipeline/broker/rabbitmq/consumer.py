@@ -14,6 +14,7 @@ from pipeline.broker.rabbitmq.link import ChannelGone, Link, answer
 from pipeline.broker.rabbitmq.receiver import Receiver
 from pipeline.broker.rabbitmq.wire import BASIC_CANCEL, BASIC_DELIVER, CHANNEL_CLOSE, read_close, read_deliver
 
+_ACKED_AT_ONCE = 4  # of the prefetch, one in so many
 _log = structlog.get_logger()
 
 
@@ -45,6 +46,7 @@ class RabbitMQConsumer(Receiver):
         """Subscribe. Deliveries are held until this has returned. Raises ChannelGone."""
         self._channel = await self._link.open_channel(self)
         self.number = self._channel.number
+        self._enough = max(1, prefetch // _ACKED_AT_ONCE)
         await answer(self._channel.basic_qos(prefetch_count=prefetch))
         reply = await answer(self._channel.basic_consume(self._queue, _not_reached))
         if self._over:

@@ -34,6 +34,7 @@ logging.getLogger("aiormq").setLevel(logging.CRITICAL)
 
 _CONNECTION_CLOSE, _CONNECTION_BLOCKED, _CONNECTION_UNBLOCKED = 10 << 16 | 50, 10 << 16 | 60, 10 << 16 | 61
 _ACCESS_REFUSED, _NOT_ALLOWED = 403, 530
+_SOON_S = 0.002
 _log = structlog.get_logger()
 _T = TypeVar("_T")
 
@@ -48,7 +49,7 @@ class ChannelGone(Exception):
 
 
 class Writes(Protocol):
-    """Something that has frames for the end of this turn of the loop."""
+    """Something that has frames for the end of this turn of the loop, or for soon."""
 
     def frames(self) -> bytes: ...
 
@@ -70,6 +71,7 @@ class Link:
         self._out: list[bytes] = []
         self._late: dict[Writes, None] = {}
         self._flushing = False
+        self._soon = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -142,8 +144,15 @@ class Link:
         self._late[writes] = None
         self._schedule()
 
+    def write_soon(self, writes: Writes) -> None:
+        """Ask `writes` for its frames within two milliseconds, or with what is written before."""
+        self._late[writes] = None
+        if not self._flushing and not self._soon:
+            self._soon = True
+            self._loop.call_later(_SOON_S, self._flush_soon)
+
     def flush(self) -> None:
-        """Write now what is due at the end of this turn."""
+        """Write now what is due."""
         while self._late:
             writes, _ = self._late.popitem()
             self._out.append(writes.frames())
@@ -165,6 +174,10 @@ class Link:
 
     def _flush_scheduled(self) -> None:
         self._flushing = False
+        self.flush()
+
+    def _flush_soon(self) -> None:
+        self._soon = False
         self.flush()
 
     def _on_closed(self, _: AbstractConnection | None, error: BaseException | None) -> None:

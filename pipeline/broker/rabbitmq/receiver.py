@@ -11,8 +11,9 @@ from pipeline.broker.rabbitmq.wire import Route, ack_frame, read_message, reject
 class Receiver(ChannelTap):
     """Deliveries of one channel until they are settled.
 
-    Acks are sent at the end of the turn of the loop: the longest run of settled deliveries with one
-    `multiple`, which never reaches past one that is unsettled, and the others one by one.
+    Acks wait up to two milliseconds for others, or until they are a quarter of what the broker lets be unsettled, so
+    that it is never kept from sending: fewer, larger writes, and larger reads in return. Then the longest run of
+    settled deliveries goes with one `multiple`, which never reaches past one that is unsettled, the others one by one.
     """
 
     def __init__(self, link: Link) -> None:
@@ -22,15 +23,18 @@ class Receiver(ChannelTap):
         self._route = Route(0, False, "", "")
         self._unsettled: dict[int, None] = {}
         self._acked: list[int] = []
+        self._enough = 1
         self._over = False
 
     def ack(self, delivery: Delivery) -> None:
         tag = delivery.tag
         if not self._settle(tag, delivery):
             return
-        if not self._acked:
-            self._link.write_later(self)
         self._acked.append(tag)
+        if len(self._acked) == self._enough:
+            self._link.write_later(self)
+        elif len(self._acked) == 1:
+            self._link.write_soon(self)
 
     def reject(self, delivery: Delivery, *, requeue: bool) -> None:
         if self._settle(delivery.tag, delivery):
