@@ -5,7 +5,7 @@ export PYTHON
 RUN := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music verify bench bench-worker bench-memory bench-ws bench-topology bench-migration bench-analysis bench-tracklist test-autobahn instruments lock clean
+.PHONY: help demo test test-unit lint format schema lint-docs servers asyncapi-schema test-music verify bench bench-worker bench-memory bench-ws bench-topology bench-migration bench-analysis bench-tracklist test-autobahn fuzz instruments lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,6 +47,9 @@ test-music: $(VENV)/.base ## Run the pipeline on the music in two Debian package
 test-autobahn: $(VENV)/.base ## Run the Autobahn test suite's server cases (needs Python 2.7)
 	@$(RUN) -m ops.autobahn $(if $(CASES),--cases $(CASES))
 
+fuzz: $(VENV)/.fuzz ## Give parsers what a fuzzer finds, SECONDS=60 each (Linux)
+	@$(RUN) -m ops.fuzz --seconds $(or $(SECONDS),60)
+
 verify: $(VENV)/.base servers ## Break things for some ten minutes, and count what was lost, done twice or stuck; SEED=N
 	@$(VENV)/bin/pipeline verify --scenario all --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED))
 
@@ -80,6 +83,7 @@ lock: ## Renew requirements/*.txt (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml -o requirements/base.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --group fuzz -c requirements/dev.txt -o requirements/fuzz.txt
 	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 - -o requirements/build.txt
 
 clean: ## Remove what the other targets made
@@ -95,4 +99,8 @@ $(VENV)/.dev: requirements/dev.txt requirements/build.txt pyproject.toml
 
 $(VENV)/.bench: requirements/bench.txt requirements/build.txt pyproject.toml
 	@ops/install/environment.sh $(VENV) requirements/bench.txt
+	@touch $@ $(VENV)/.base
+
+$(VENV)/.fuzz: requirements/fuzz.txt requirements/build.txt pyproject.toml
+	@ops/install/environment.sh $(VENV) requirements/fuzz.txt
 	@touch $@ $(VENV)/.base

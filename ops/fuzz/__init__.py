@@ -1,0 +1,1 @@
+"""Parsers, given what a fuzzer finds."""
