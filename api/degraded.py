@@ -27,6 +27,11 @@ class Degradation:
         self._failing: set[str] = set()
         self._away: set[str] = set()
 
+    @property
+    def away(self) -> frozenset[str]:
+        """The names of what is away."""
+        return frozenset(self._away)
+
     async def run(self) -> None:
         """For as long as this runs."""
         while True:

@@ -11,8 +11,10 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 
+from api.alerts import Known
 from api.degraded import Degradation
 from api.health import Readiness
+from api.history import History
 from api.library.index import Library
 from api.services import Services
 from api.socket.hub import Hub
@@ -20,6 +22,7 @@ from api.socket.relay import Relay
 from api.workers import Workers
 from pipeline.errors import StateUnavailable, Unreachable
 from pipeline.state.port import StateStore
+from pipeline.topology.graph import graph_of
 
 _ANNOUNCE_S = 5.0
 _ANNOUNCE_TTL_S = 20.0
@@ -38,12 +41,24 @@ class Plane:
         self.relay = Relay(services.state.progress, self.hub, [self.library.observe])
         self.readiness = Readiness({"broker": services.broker.ping, "state": services.state.ping})
         self.degradation = Degradation(self.readiness, self.hub)
+        self.history = History(services.flows)
+        self._graph = graph_of(services.topology)
         self._node = str(uuid.uuid4())
         self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @property
     def state(self) -> StateStore:
         return self.services.state
+
+    @property
+    def queue_names(self) -> list[str]:
+        """All queues of the topology, dead letters' and retries' included."""
+        return self._graph.queues
+
+    def known(self) -> Known:
+        """What alerts are made from."""
+        away = self.degradation.away
+        return Known(self._graph, self.history.samples, self.workers.known, away, self.relay.connected)
 
     def reading(self, queue: str) -> asyncio.Lock:
         """To be held while a queue is read through: what one reader holds, the next would not find."""
@@ -53,7 +68,10 @@ class Plane:
     async def running(self) -> AsyncIterator[None]:
         """Relay events and announce the number of connections; on leaving, close all sockets with 1012."""
         self.relay.start()
-        tasks = [asyncio.create_task(each) for each in (self._announce(), self.workers.run(), self.degradation.run())]
+        tasks = [
+            asyncio.create_task(each)
+            for each in (self._announce(), self.workers.run(), self.degradation.run(), self.history.run())
+        ]
         try:
             yield
         finally:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from api.security.access import Access
 from pipeline.broker.port import Broker
 from pipeline.dlq.refusal import Validate
+from pipeline.graph.live import Flow
 from pipeline.state.port import StateStore
 from pipeline.topology.model import Topology
 
@@ -26,6 +27,7 @@ class Services:
         publish: publishes a message by name, confirmed, under a message id. May raise Permanent, Unroutable,
             NotConfirmed, Unreachable, StateUnavailable.
         definitions: what the broker holds now, in the form of RabbitMQ's definitions export.
+        flows: what the queues hold and how fast they move, by name. May raise PipelineError.
         roots: the library's folders; paths are shown relative to them.
         data_dir: the folder with generated files; nothing outside it is handed out.
         examples: bodies by message name, for the description of the API.
@@ -41,6 +43,7 @@ class Services:
     refusal_of: Validate
     publish: Callable[[str, BaseModel, str], Awaitable[None]]
     definitions: Callable[[], Awaitable[Mapping[str, Any]]]
+    flows: Callable[[], Awaitable[Mapping[str, Flow]]]
     roots: Sequence[Path]
     data_dir: Path
     version: str

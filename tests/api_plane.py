@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from api.app import create_app
 from api.server import ApiServer
 from api.services import Services
+from pipeline.app.flows import EmbeddedFlows
 from pipeline.app.models import examples_of
 from pipeline.broker.embedded.engine import EmbeddedBroker
 from pipeline.provision.definitions_json import definitions_to_json
@@ -28,6 +29,7 @@ from pipeline.runtime.publisher import Publisher
 from pipeline.state.embedded import EmbeddedStore
 from pipeline.state.port import StateStore, Status, Update
 from pipeline.topology.expand import definitions_of
+from pipeline.topology.graph import graph_of
 from pipeline.topology.model import Topology
 from pipeline.topology.values import Reference
 
@@ -76,6 +78,7 @@ class RunningApi:
             refusal_of=Acceptance(self.topology, contracts),
             publish=publish,
             definitions=definitions,
+            flows=EmbeddedFlows(self.broker, graph_of(self.topology).queues),
             roots=roots,
             data_dir=data_dir,
             version="0.0.test",

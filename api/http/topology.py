@@ -82,11 +82,8 @@ async def style_topology(request: Request) -> Response:
 
 async def _looked_at(services: Services) -> tuple[Graph, dict[str, Flow]]:
     graph = graph_of(services.topology)
-    queues = [node for node in graph.nodes if node.kind == "queue"]
-    names = [*(node.name for node in queues), *(node.dead_letters for node in queues if node.dead_letters)]
-    names += graph.retries
-    flows = await asyncio.gather(*(_flow(services, name) for name in names))
-    return graph, dict(zip(names, flows, strict=True))
+    flows = await asyncio.gather(*(_flow(services, name) for name in graph.queues))
+    return graph, dict(zip(graph.queues, flows, strict=True))
 
 
 async def _flow(services: Services, name: str) -> Flow:

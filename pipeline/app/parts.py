@@ -14,6 +14,7 @@ from api.security.access import Access, make_access
 from api.security.limits import Limits
 from api.services import Services
 from pipeline.app.engines import Engines
+from pipeline.app.flows import make_flows
 from pipeline.app.loading import Loaded
 from pipeline.app.models import examples_of
 from pipeline.app.references import resolve
@@ -29,6 +30,7 @@ from pipeline.runtime.publisher import Publisher
 from pipeline.runtime.sources import SourceRunner
 from pipeline.runtime.worker import Worker
 from pipeline.settings import Settings
+from pipeline.topology.graph import graph_of
 
 
 def make_audit(settings: Settings) -> Audit | None:
@@ -102,6 +104,7 @@ def make_services(loaded: Loaded, engines: Engines, roots: Sequence[Path]) -> Se
         refusal_of=Acceptance(loaded.topology, contracts),
         publish=publish,
         definitions=definitions,
+        flows=make_flows(engines.broker, loaded.settings, graph_of(loaded.topology).queues),
         roots=roots,
         data_dir=loaded.settings.pipeline_data_dir,
         version=program_version(),

@@ -77,6 +77,16 @@ class Graph:
     edges: tuple[Edge, ...]
     retries: tuple[str, ...] = ()
 
+    @property
+    def queues(self) -> list[str]:
+        """Names of all queues: those of the file, then their dead letters', then those of the retries."""
+        held = [node for node in self.nodes if node.kind is NodeKind.QUEUE]
+        return [
+            *(each.name for each in held),
+            *(each.dead_letters for each in held if each.dead_letters),
+            *self.retries,
+        ]
+
     def near(self, name: str) -> Graph:
         """Only the nodes of that name, in any part, and what they are joined to. Raises KeyError if there is none."""
         centre = {node.id for node in self.nodes if node.name == name}

@@ -97,6 +97,11 @@ class EmbeddedBroker:
         self._connected()
         return self._model.depth(queue)
 
+    def arrived(self, queue: str) -> int:
+        """All messages that ever came into a queue. Raises NoSuchQueue, Unreachable."""
+        self._connected()
+        return self._model.arrived(queue)
+
     async def purge(self, queue: str) -> int:
         self._connected()
         return self._model.purge(queue)

@@ -111,6 +111,10 @@ class BrokerModel:
         found = self._queue(queue)
         return Depth(found.depth, found.consumers)
 
+    def arrived(self, queue: str) -> int:
+        """All messages that ever came into a queue. Raises NoSuchQueue."""
+        return self._queue(queue).arrived
+
     def purge(self, queue: str) -> int:
         """Remove the ready messages; how many they were. Raises NoSuchQueue."""
         return self._queue(queue).purge()

@@ -55,6 +55,11 @@ class QueueModel:
     def consumers(self) -> int:
         return len(self._subscriptions)
 
+    @property
+    def arrived(self) -> int:
+        """All messages that ever came, those refused included."""
+        return self._sequence
+
     def configure(self, settings: QueueSettings) -> None:
         """Change limits on the live queue. A new TTL counts for messages that arrive from now on."""
         self.settings = settings
