@@ -26,7 +26,8 @@ const TAGS = [
 ];
 const SHOWN_ELSEWHERE = new Set([...MAIN, "camelot", "duration_seconds"]);
 
-export class Details {
+// Events: "closed" when its reader has closed it.
+export class Details extends EventTarget {
   #id = null;
   #dialog = byId("details");
   #live = make("div");
@@ -37,6 +38,7 @@ export class Details {
   #refresh = atMostEvery(500, () => this.#load());
 
   constructor(jobs) {
+    super();
     const actions = new Actions(jobs, () => this.#refresh());
     this.#actions = actions;
     this.#lasting = [new Cover(), new Waveform(), actions, new Sheets(actions), new Duplicates((id) => this.open(id))];
@@ -45,7 +47,16 @@ export class Details {
     byId("details-body").replaceChildren(this.#live, ...others, this.#facts);
     byId("details-close").addEventListener("click", () => this.#dialog.close());
     this.#dialog.addEventListener("click", (event) => event.target === this.#dialog && this.#dialog.close());
-    this.#dialog.addEventListener("close", () => (this.#id = null));
+    this.#dialog.addEventListener("close", () => {
+      if (this.#id === null) return;
+      this.#id = null;
+      this.dispatchEvent(new Event("closed"));
+    });
+  }
+
+  close() {
+    this.#id = null;
+    if (this.#dialog.open) this.#dialog.close();
   }
 
   open(recordingId) {

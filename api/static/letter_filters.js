@@ -41,6 +41,17 @@ export class LetterFilters {
     return text && start + text;
   }
 
+  // One queue, and all that is in it.
+  choose(queue) {
+    const select = byId("letter-queue");
+    this.#form.reset();
+    if (![...select.options].some(({ value }) => value === queue)) {
+      select.append(make("option", { value: queue }, queue.replace(/\.dlq$/, "")));
+    }
+    select.value = queue;
+    this.#tell();
+  }
+
   // Offers what there is; what is chosen stays so, also where there is none of it any more.
   draw(groups) {
     const queues = new Map(groups.map((group) => [group.name, group.origin]));

@@ -25,6 +25,11 @@ export class Letters {
     this.#known = "";
   }
 
+  // Shows those of one queue.
+  choose(queue) {
+    this.#filters.choose(queue);
+  }
+
   // Reads the depths, and the entries only where they are looked at and may have changed: reading them makes the
   // broker hand them out.
   async load() {

@@ -38,8 +38,10 @@ async def test_keyboard_reaches_everything_in_order_and_focus_is_visible(page: P
     for status, count in (("analyzing", 30), ("completed", 29), ("failed", 1)):
         await expect(page.locator(f"[data-status={status}]").first).to_contain_text(str(count))
     await expect(page.locator(".row")).to_have_count(50)
+    # No worker runs here, and that is said.
+    await expect(page.locator(".alert")).to_have_count(1)
     order = []
-    for _ in range(61):
+    for _ in range(62):
         await page.keyboard.press("Tab")
         order.append(await focused(page))
         outline = await page.evaluate(
@@ -47,20 +49,21 @@ async def test_keyboard_reaches_everything_in_order_and_focus_is_visible(page: P
             " return of(null).outlineStyle !== 'none' || of('::after').outlineStyle !== 'none'; }"
         )
         assert outline, f"{order[-1]} has no visible focus"
-    assert order[:10] == [
+    assert order[:11] == [
         "A",
         "A",
         "queued",
         "analyzing",
         "completed",
         "failed",
+        "A",
         "tab-recordings",
         "search",
         "status",
         "sort",
     ]
-    assert len(set(order[10:60])) == 50
-    assert order[60] == "next"
+    assert len(set(order[11:61])) == 50
+    assert order[61] == "next"
 
 
 async def test_details_open_by_keyboard_and_focus_returns(page: Page, api: RunningApi) -> None:
